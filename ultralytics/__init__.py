@@ -1,0 +1,26 @@
+"""Train, validate, run and export YOLO models. Nothing heavy is imported until a name is used."""
+
+from typing import TYPE_CHECKING
+
+from ultralytics._lazy import attach
+
+__version__ = "8.4.190+apache.1"
+
+if TYPE_CHECKING:
+    from ultralytics.models.yolo.model import YOLO as YOLO
+    from ultralytics.utils import ASSETS as ASSETS
+    from ultralytics.utils import SETTINGS as settings
+    from ultralytics.utils.checks import check_yolo as checks
+    from ultralytics.utils.downloads import download as download
+
+__getattr__, __dir__, _names = attach(
+    __name__,
+    {
+        "ASSETS": "ultralytics.utils",
+        "YOLO": "ultralytics.models.yolo.model",
+        "checks": "ultralytics.utils.checks:check_yolo",
+        "download": "ultralytics.utils.downloads",
+        "settings": "ultralytics.utils:SETTINGS",
+    },
+)
+__all__ = ["__version__", *_names]
