@@ -1,0 +1,214 @@
+"""Instance masks: assembling them from prototypes, cropping, scaling, overlap and outlines.
+
+A mask is a grid of pixels; boxes that cut it are xyxy in the grid's own pixels. Logits become pixels by
+"> 0". Shape suffixes: N = objects; H, W = grid; n = flattened pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ultralytics.geometry.segments import merge_multi_segment
+
+__all__ = [
+    "crop_mask",
+    "mask_iou",
+    "masks2segments",
+    "process_mask",
+    "process_mask_native",
+    "scale_masks",
+]
+
+PROTO_STRIDE = 4  # network pixels per prototype cell
+NATIVE_CHUNK_PIXELS = 16_000_000  # full-size logits held at once
+ROUNDING_BIAS = 0.1  # as in letterbox padding
+OFF_GRID = 1e-3  # content edges further than this from a pixel border need exact sampling
+
+
+def crop_mask(masks: Tensor, boxes: Tensor) -> Tensor:
+    """Zero what lies outside each object's box, in place.
+
+    Args:
+        masks: (N, H, W) masks or logits.
+        boxes: (N, 4) corners; pixel (row y, column x) stays when x1 <= x < x2 and y1 <= y < y2.
+    """
+    height, width = masks.shape[1:]
+    x1, y1, x2, y2 = boxes[:, :, None].unbind(1)
+    columns = torch.arange(width, device=masks.device, dtype=boxes.dtype)
+    rows = torch.arange(height, device=masks.device, dtype=boxes.dtype)
+    masks.masked_fill_(((columns < x1) | (columns >= x2))[:, None, :], 0)
+    return masks.masked_fill_(((rows < y1) | (rows >= y2))[:, :, None], 0)
+
+
+def process_mask(
+    protos: Tensor,
+    masks_in: Tensor,
+    bboxes: Tensor,
+    shape: Sequence[int],
+    upsample: bool = False,
+) -> Tensor:
+    """Binary uint8 masks of detections, cropped to their boxes.
+
+    Args:
+        protos: (nm, mh, mw) prototypes.
+        masks_in: (N, nm) coefficients.
+        bboxes: (N, 4) corners in network pixels.
+        shape: height and width of the network input.
+        upsample: return (N, H, W) masks interpolated to `shape` instead of (N, mh, mw).
+    """
+    proto_h, proto_w = protos.shape[1:]
+    height, width = shape[:2]
+    logits = _logits(masks_in, protos)
+    if upsample:
+        if len(logits) == 0:
+            return logits.new_zeros((0, height, width), dtype=torch.uint8)
+        logits = _resize(logits[None], (height, width))[0]
+        boxes = bboxes
+    else:
+        ratios = bboxes.new_tensor([proto_w / width, proto_h / height] * 2)
+        boxes = bboxes * ratios
+    return crop_mask((logits > 0).byte(), boxes)
+
+
+def process_mask_native(
+    protos: Tensor, masks_in: Tensor, bboxes: Tensor, shape: Sequence[int]
+) -> Tensor:
+    """Binary uint8 masks (N, h, w) at the size of the original image, cropped to their boxes.
+
+    The letterbox padding of the network input is cut off the logits at the smallest magnification at
+    which it ends on whole pixels, and the rest is interpolated to the image.
+
+    Args:
+        protos: (nm, mh, mw) prototypes.
+        masks_in: (N, nm) coefficients.
+        bboxes: (N, 4) corners in original pixels.
+        shape: height and width of the original image.
+    """
+    proto_h, proto_w = protos.shape[1:]
+    height, width = shape[:2]
+    factor = _whole_pixel_factor((proto_h, proto_w), (height, width))
+    logits = _logits(masks_in, protos)
+    step = max(1, NATIVE_CHUNK_PIXELS // (height * width + factor**2 * proto_h * proto_w))
+    masks = logits.new_zeros((len(logits), height, width), dtype=torch.uint8)
+    for start in range(0, len(logits), step):
+        part = logits[start : start + step][None]
+        if factor > 1:
+            part = _resize(part, (proto_h * factor, proto_w * factor))
+        part = scale_masks(part, (height, width))[0]
+        masks[start : start + step] = part > 0
+    return crop_mask(masks, bboxes)
+
+
+def scale_masks(
+    masks: Tensor,
+    shape: Sequence[int],
+    ratio_pad: Sequence[Sequence[float]] | None = None,
+    padding: bool = True,
+    mode: str = "bilinear",
+) -> Tensor:
+    """Cut the letterbox padding off masks and resize them to an image.
+
+    Args:
+        masks: (N, C, h, w) masks or logits.
+        shape: height and width of the image.
+        ratio_pad: ((gain_y, gain_x), (pad_x, pad_y)) that replaces the computed geometry.
+        padding: whether the padding is split over both sides; otherwise the content starts at 0, 0.
+        mode: interpolation of `torch.nn.functional.interpolate`.
+
+    Returns:
+        (N, C, H, W) float32, or the argument itself when it has that size already.
+    """
+    mask_h, mask_w = masks.shape[2:]
+    height, width = shape[:2]
+    if (mask_h, mask_w) == (height, width):
+        return masks
+    if masks.shape[1] == 0:
+        return masks.new_zeros((masks.shape[0], 0, height, width))
+    if ratio_pad is None:
+        gain_y = gain_x = min(mask_h / height, mask_w / width)
+        pad_x = (mask_w - round(width * gain_x)) / 2
+        pad_y = (mask_h - round(height * gain_y)) / 2
+    else:
+        (gain_y, gain_x), (pad_x, pad_y) = ratio_pad
+    span_y, span_x = height * gain_y, width * gain_x
+    if ratio_pad is not None and not padding:
+        exact = max(abs(span - round(span)) for span in (span_y, span_x)) <= OFF_GRID
+        if not exact:
+            return _sample_span(masks.float(), (height, width), (span_y, span_x))
+    top = round(pad_y - ROUNDING_BIAS) if padding else 0
+    left = round(pad_x - ROUNDING_BIAS) if padding else 0
+    content = masks[
+        ..., top : top + max(round(span_y), 1), left : left + max(round(span_x), 1)
+    ].float()
+    if mode in {"nearest", "nearest-exact", "area"}:
+        return F.interpolate(content, (height, width), mode=mode)
+    return F.interpolate(content, (height, width), mode=mode, align_corners=False)
+
+
+def mask_iou(mask1: Tensor, mask2: Tensor, eps: float = 1e-7) -> Tensor:
+    """Overlap (N, M) of every flattened mask (N, n) with every other (M, n)."""
+    shared_NM = (mask1 @ mask2.T).clamp(min=0)
+    union_NM = mask1.sum(dim=1)[:, None] + mask2.sum(dim=1)[None] - shared_NM
+    return shared_NM / (union_NM + eps)
+
+
+def masks2segments(
+    masks: Tensor | np.ndarray[Any, Any],  # Any: every dtype that can be cast to uint8
+    strategy: str = "all",
+) -> list[np.ndarray[Any, Any]]:
+    """Outline (P, 2) of each mask as float32 x, y pixels; (0, 2) for an empty one.
+
+    Args:
+        masks: (N, H, W) masks.
+        strategy: "all" joins the parts of an object by bridges between their closest vertices; "largest"
+            keeps the part with most outline points.
+    """
+    import cv2
+
+    array = masks.detach().cpu().numpy() if isinstance(masks, Tensor) else masks
+    outlines = []
+    for mask in np.ascontiguousarray(array.astype(np.uint8)):
+        found = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+        parts = [contour.reshape(-1, 2) for contour in found]
+        if not parts:
+            outline = np.zeros((0, 2))
+        elif strategy == "all" and len(parts) > 1:
+            outline = np.concatenate(merge_multi_segment(parts))
+        else:
+            outline = max(parts, key=len)
+        outlines.append(outline.astype(np.float32))
+    return outlines
+
+
+def _logits(coefficients: Tensor, protos: Tensor) -> Tensor:
+    return (coefficients.float() @ protos.float().flatten(1)).view(-1, *protos.shape[1:])
+
+
+def _resize(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, size_hw, mode="bilinear", align_corners=False)
+
+
+def _whole_pixel_factor(proto_hw: tuple[int, int], image_hw: tuple[int, int]) -> int:
+    """Smallest magnification (1, 2 or 4) at which the padding is a whole number of pixels."""
+    network_h, network_w = (side * PROTO_STRIDE for side in proto_hw)
+    gain = min(network_h / image_hw[0], network_w / image_hw[1])
+    spare_y = network_h - max(round(image_hw[0] * gain), 1)
+    spare_x = network_w - max(round(image_hw[1] * gain), 1)
+    spare = spare_y | spare_x
+    return PROTO_STRIDE // math.gcd(PROTO_STRIDE, spare | (spare // 2))
+
+
+def _sample_span(maps: Tensor, size_hw: tuple[int, int], span_yx: tuple[float, float]) -> Tensor:
+    """Bilinear samples of the left top part of maps whose extent is not a whole number of pixels."""
+    share_y, share_x = span_yx[0] / maps.shape[2], span_yx[1] / maps.shape[3]
+    affine = maps.new_tensor([[share_x, 0, share_x - 1], [0, share_y, share_y - 1]])
+    batch = maps.shape[0]
+    grid = F.affine_grid(affine.expand(batch, 2, 3), [batch, 1, *size_hw], align_corners=False)
+    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
