@@ -9,8 +9,8 @@ __version__ = "8.4.190+apache.1"
 if TYPE_CHECKING:
     from ultralytics.models.yolo.model import YOLO as YOLO
     from ultralytics.utils import ASSETS as ASSETS
-    from ultralytics.utils import SETTINGS as settings
-    from ultralytics.utils.checks import check_yolo as checks
+    from ultralytics.utils import SETTINGS as settings  # noqa: F401  (public name differs)
+    from ultralytics.utils.checks import check_yolo as checks  # noqa: F401
     from ultralytics.utils.downloads import download as download
 
 __getattr__, __dir__, _names = attach(

@@ -78,7 +78,9 @@ def resolve_name(name: str) -> str:
     known = {*all_tasks(), *PLANNED_TASKS}
     if canonical not in known:
         listed = ", ".join([*all_tasks()])
-        raise ValueError(f"unknown task {name!r}{nearest(str(name), known)}; choose one of: {listed}")
+        raise ValueError(
+            f"unknown task {name!r}{nearest(str(name), known)}; choose one of: {listed}"
+        )
     return canonical
 
 

@@ -1,0 +1,5 @@
+"""Training engine. `BaseTrainer` is the public base class; `loop` tells the story of a run."""
+
+from ultralytics.engine.trainer.base import BaseTrainer
+
+__all__ = ["BaseTrainer"]

@@ -1,0 +1,232 @@
+"""The training loop, top to bottom: run, epoch, batch.
+
+The trainer holds the state; the functions here say in which order its methods are called. Specification chapter 40,
+sections 3, 10, 12 and 15.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ultralytics.engine.trainer import exact, recovery
+from ultralytics.utils.environment import RANK
+from ultralytics.utils.logging import LOGGER, colorstr
+from ultralytics.utils.torch_utils.wrapping import unwrap_model
+from ultralytics.utils.tqdm import TQDM
+
+if TYPE_CHECKING:
+    from ultralytics.engine.trainer.base import BaseTrainer
+
+__all__ = ["run"]
+
+FEW_STEPS = 10  # fewer optimiser steps than this in a whole run deserve a warning
+AVERAGE_ATTRIBUTES = ("yaml", "nc", "args", "names", "stride", "class_weights")
+
+
+def run(trainer: BaseTrainer) -> None:
+    """Set up, train every epoch, evaluate the best weights."""
+    trainer._setup_train()
+    start_clock(trainer)
+    trainer.run_callbacks("on_train_start")
+    announce(trainer)
+    if trainer._resume_point is None or trainer._resume_point.exact is None:
+        trainer.optimizer.zero_grad()
+    else:
+        exact.restore_rng(trainer._resume_point.exact["rng"])
+    epoch = trainer.start_epoch
+    while True:
+        trainer.epoch = epoch
+        if not run_epoch(trainer):
+            continue  # the epoch is repeated: a smaller batch, or recovered weights
+        if trainer.stop:
+            break
+        epoch += 1
+    finish(trainer)
+
+
+def start_clock(trainer: BaseTrainer) -> None:
+    """Begin to measure; a continued run counts the time it has already taken."""
+    now = trainer.clock()
+    point = trainer._resume_point
+    spent = float(point.exact["elapsed"]) if point is not None and point.exact else 0.0
+    trainer.epoch_time_start = now
+    trainer.train_time_start = now - spent
+    trainer.batches_done = trainer.start_epoch * len(trainer.train_loader)
+
+
+def announce(trainer: BaseTrainer) -> None:
+    """Log what is about to happen, and warn when too few steps are planned to learn anything."""
+    args, train, val = trainer.args, trainer.train_loader, trainer.test_loader
+    length = f"{args.time} hours" if args.time else f"{trainer.epochs} epochs"
+    LOGGER.info(
+        f"Images: {len(train.dataset)} train, {len(val.dataset)} val; fraction={args.fraction}, "
+        f"imgsz={args.imgsz}\n"
+        f"Loading with {getattr(train, 'num_workers', 0)} worker processes\n"
+        f"Results go to {colorstr('bold', trainer.save_dir)}\n"
+        f"Training for {length}..."
+    )
+    steps = trainer.epochs * len(train) / max(trainer.accumulate, 1)
+    if steps < FEW_STEPS and not args.time:
+        LOGGER.warning(
+            f"This run makes about {max(1, round(steps))} optimizer steps in all; nbs={args.nbs} "
+            f"gathers {trainer.accumulate} batches for each. Lower nbs or raise epochs."
+        )
+    if args.close_mosaic:
+        base = (trainer.epochs - args.close_mosaic) * len(train)
+        trainer.plot_idx.extend([base, base + 1, base + 2])
+
+
+def run_epoch(trainer: BaseTrainer) -> bool:
+    """Train, validate and save one epoch; False when it has to be repeated."""
+    trainer.run_callbacks("on_train_epoch_start")
+    step_scheduler(trainer)
+    trainer._model_train()
+    if trainer.epoch >= trainer.epochs - trainer.args.close_mosaic > -1 and _mixes(trainer):
+        trainer._close_dataloader_mosaic()
+    try:
+        run_batches(trainer)
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not recovery.shrink_batch(trainer, error):
+            raise
+        return False
+    criterion = getattr(unwrap_model(trainer.model), "criterion", None)
+    if hasattr(criterion, "update"):
+        criterion.update()
+    trainer.lr = {f"lr/pg{i}": g["lr"] for i, g in enumerate(trainer.optimizer.param_groups)}
+    trainer.run_callbacks("on_train_epoch_end")
+    return conclude_epoch(trainer)
+
+
+def _mixes(trainer: BaseTrainer) -> bool:
+    return bool(trainer.args.close_mosaic) and bool(
+        getattr(trainer.train_loader.dataset, "mosaic", False)
+    )
+
+
+def step_scheduler(trainer: BaseTrainer) -> None:
+    """Set the rates of this epoch."""
+    with warnings.catch_warnings():
+        # The rate of an epoch is set before its first optimiser step, which torch warns about.
+        warnings.simplefilter("ignore")
+        trainer.scheduler.step()
+
+
+def run_batches(trainer: BaseTrainer) -> None:
+    """One pass over the training set, or less when the time limit strikes."""
+    loader, batches = trainer.train_loader, len(trainer.train_loader)
+    if hasattr(loader, "set_epoch"):
+        loader.set_epoch(trainer.epoch)
+    trainer.tloss = {}
+    if trainer.loss_names:
+        LOGGER.info(trainer.progress_string())
+    with TQDM(enumerate(loader), total=batches, disable=RANK > 0 or None) as bar:
+        for i, batch in bar:
+            trainer.run_callbacks("on_train_batch_start")
+            ni = i + batches * trainer.epoch
+            run_batch(trainer, batch, i, ni)
+            if RANK in (-1, 0):
+                report(trainer, bar, batch)
+            if trainer.args.plots and ni in trainer.plot_idx and RANK in (-1, 0):
+                trainer.plot_training_samples(batch, ni)
+            trainer.run_callbacks("on_train_batch_end")
+            if trainer.stop:
+                break
+
+
+def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> None:
+    """Forward, backward, and an optimiser step when enough batches are gathered."""
+    if trainer.schedule.is_warming(ni):
+        trainer.accumulate = trainer.schedule.warm(trainer.optimizer, ni, trainer.epoch)
+    with trainer.precision.autocast():
+        prepared = trainer.preprocess_batch(batch)
+        batch.update(prepared)
+        if trainer.args.compile:
+            preds = trainer.model(prepared["img"])
+            loss, items = unwrap_model(trainer.model).loss(prepared, preds)
+        else:
+            loss, items = trainer.model(prepared)
+        trainer.loss = loss.sum()
+    trainer.loss_items = items
+    trainer.loss_names = trainer.loss_names or tuple(items)
+    trainer.tloss = {k: (trainer.tloss[k] * i + v) / (i + 1) if i else v for k, v in items.items()}
+    trainer.scaler.scale(trainer.loss).backward()
+    trainer.batches_done = ni + 1
+    if ni - trainer.last_opt_step >= trainer.accumulate:
+        trainer.optimizer_step()
+        trainer.last_opt_step = ni
+        if trainer.args.time and _is_out_of_time(trainer):
+            trainer.stop = True
+
+
+def report(trainer: BaseTrainer, bar: Any, batch: dict[str, Any]) -> None:
+    """Update the progress row."""
+    memory = f"{trainer._get_memory():.3g}G"
+    losses = [float(v) for v in trainer.tloss.values()]
+    labels = batch["cls"].shape[0] if "cls" in batch else batch["img"].shape[0]
+    row = ("%11s" * 2 + "%11.4g" * (2 + len(losses))) % (
+        f"{trainer.epoch + 1}/{trainer.epochs}",
+        memory,
+        *losses,
+        labels,
+        batch["img"].shape[-1],
+    )
+    bar.set_description(row)
+
+
+def conclude_epoch(trainer: BaseTrainer) -> bool:
+    """Validate, recover from NaN, write the row and the checkpoint, decide whether to go on."""
+    is_last = trainer.epoch + 1 >= trainer.epochs
+    trainer.ema.update_attr(trainer.model, include=AVERAGE_ATTRIBUTES)
+    validated = bool(trainer.args.val or is_last or trainer.stopper.possible_stop or trainer.stop)
+    if validated:
+        trainer._clear_memory(threshold=0.5)
+        trainer.metrics, trainer.fitness = trainer.validate()
+    if recovery.recover_from_nan(trainer):
+        return False
+    trainer.nan_recovery_attempts = 0
+    shown = trainer.metrics if validated else dict.fromkeys(trainer.metrics)
+    losses = trainer.label_loss_items(trainer.tloss)
+    trainer.save_metrics(metrics={**losses, **shown, **trainer.lr})
+    trainer.stop |= trainer.stopper(trainer.epoch + 1, trainer.fitness) or is_last
+    if trainer.args.time:
+        trainer.stop |= _is_out_of_time(trainer)
+    if trainer.args.save or is_last:
+        trainer.save_model()
+        trainer.run_callbacks("on_model_save")
+    now = trainer.clock()
+    trainer.epoch_time, trainer.epoch_time_start = now - trainer.epoch_time_start, now
+    if trainer.args.time:
+        plan_by_time(trainer)
+    trainer.run_callbacks("on_fit_epoch_end")
+    trainer._clear_memory(threshold=0.5)
+    return True
+
+
+def _is_out_of_time(trainer: BaseTrainer) -> bool:
+    return trainer.clock() - trainer.train_time_start > trainer.args.time * 3600
+
+
+def plan_by_time(trainer: BaseTrainer) -> None:
+    """Fit the number of epochs to the time limit, from the mean length of the epochs so far."""
+    mean = (trainer.clock() - trainer.train_time_start) / (trainer.epoch + 1)
+    trainer.epochs = trainer.args.epochs = math.ceil(trainer.args.time * 3600 / mean)
+    trainer._setup_scheduler()
+    trainer.scheduler.last_epoch = trainer.epoch
+    trainer.stop |= trainer.epoch + 1 >= trainer.epochs
+
+
+def finish(trainer: BaseTrainer) -> None:
+    """Report, evaluate the best weights, draw the results."""
+    seconds = trainer.clock() - trainer.train_time_start
+    done = trainer.epoch - trainer.start_epoch + 1
+    LOGGER.info(f"\n{done} epochs completed in {seconds / 3600:.3f} hours.")
+    trainer.final_eval()
+    if RANK in (-1, 0):
+        if trainer.args.plots:
+            trainer.plot_metrics()
+        trainer.run_callbacks("on_train_end")
+    trainer._clear_memory()

@@ -1,0 +1,200 @@
+"""Detection trainer: data, network, losses and pictures of the detect task."""
+
+from __future__ import annotations
+
+import math
+import random
+from copy import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ultralytics.data import build_dataloader, build_yolo_dataset
+from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.errors import ConfigValueError
+from ultralytics.models.yolo.detect.val import DetectionValidator
+from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.environment import RANK
+from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.torch_utils.wrapping import unwrap_model
+
+__all__ = ["DetectionTrainer"]
+
+DEFAULT_MAX_DET = 300
+
+
+class DetectionTrainer(BaseTrainer):
+    """Train a detector. Arguments and errors are those of the base class."""
+
+    def build_dataset(self, img_path: Any, mode: str = "train", batch: int | None = None) -> Any:
+        """Data set of a split; validation uses rectangular batches."""
+        return build_yolo_dataset(
+            self.args,
+            img_path,
+            batch,
+            self.data,
+            mode=mode,
+            rect=mode == "val",
+            stride=self._grid(),
+        )
+
+    def _grid(self) -> int:
+        model = self.model if isinstance(self.model, nn.Module) else None
+        return max(int(unwrap_model(model).stride.max()) if model is not None else 0, 32)
+
+    def get_dataloader(
+        self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train"
+    ) -> Any:
+        """Loader of a split; training shuffles unless batches are rectangular."""
+        dataset = self.build_dataset(dataset_path, mode, batch_size)
+        shuffle = mode == "train"
+        if shuffle and getattr(dataset, "rect", False) and not _has_one_shape(dataset):
+            LOGGER.warning("rect=True keeps images in order of shape, so they are not shuffled.")
+            shuffle = False
+        return build_dataloader(
+            dataset,
+            batch=batch_size,
+            workers=self.args.workers if mode == "train" else self.args.workers * 2,
+            shuffle=shuffle,
+            rank=rank,
+            drop_last=bool(self.args.compile) and mode == "train",
+            device=self.device.type,
+        )
+
+    def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Tensors to the device, pixels to [0, 1], and a random size under `multi_scale`."""
+        non_blocking = self.device.type == "cuda"
+        for key, value in batch.items():
+            if isinstance(value, torch.Tensor):
+                batch[key] = value.to(self.device, non_blocking=non_blocking)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        image = batch["img"].to(dtype=torch.float32, memory_format=layout).div_(255)
+        batch["img"] = self._rescale(image) if self.args.multi_scale > 0 else image
+        return batch
+
+    def _rescale(self, image: torch.Tensor) -> torch.Tensor:
+        imgsz, spread, grid = self.args.imgsz, self.args.multi_scale, self.stride
+        low, high = max(grid, int(imgsz * (1 - spread))), int(imgsz * (1 + spread) + grid)
+        factor = random.randrange(low, high) // grid * grid / max(image.shape[2:])
+        if factor == 1:
+            return image
+        size = [math.ceil(side * factor / grid) * grid for side in image.shape[2:]]
+        return nn.functional.interpolate(image, size=size, mode="bilinear", align_corners=False)
+
+    def set_model_attributes(self) -> None:
+        """Class count, names and arguments; the largest label count may raise `max_det`."""
+        self.model.nc = self.data["nc"]
+        self.model.names = self.data["names"]
+        self.model.args = self.args
+
+    def get_model(
+        self, cfg: Any = None, weights: nn.Module | None = None, verbose: bool = True
+    ) -> nn.Module:
+        """Detection network for the classes and channels of the data set."""
+        model = DetectionModel(
+            cfg, nc=self.data["nc"], ch=self.data.get("channels", 3), verbose=verbose and RANK == -1
+        )
+        if weights is not None:
+            if self.args.cls_remap and self.data.get("names"):
+                model.names = self.data["names"]
+            model.load(weights)
+        return model
+
+    def get_validator(self) -> DetectionValidator:
+        """Validator on the test loader; loss names become known here."""
+        network = unwrap_model(self.model)
+        self.loss_names = tuple(_loss_names(network))
+        self._raise_max_det()
+        return DetectionValidator(
+            self.test_loader,
+            save_dir=self.save_dir,
+            args=copy(self.args),
+            _callbacks=self.callbacks,
+        )
+
+    def _raise_max_det(self) -> None:
+        loaders = (self.train_loader, self.test_loader)
+        most = max((_most_labels(loader.dataset) for loader in loaders), default=0)
+        if most > self.args.max_det:
+            if self.args.max_det == DEFAULT_MAX_DET:
+                LOGGER.warning(f"One image holds {most} objects; max_det is raised to {most}.")
+                self.args.max_det = most
+            else:
+                LOGGER.warning(
+                    f"One image holds {most} objects, more than max_det={self.args.max_det}."
+                )
+        head = unwrap_model(self.model).model[-1]
+        if hasattr(head, "max_det"):
+            head.max_det = self.args.max_det
+
+    def get_class_counts(self) -> np.ndarray:
+        """Labels of each class in the training set, as (nc,) numbers."""
+        classes = [label["cls"].ravel() for label in self.train_loader.dataset.labels]
+        ids = np.concatenate(classes).astype(int) if classes else np.zeros(0, int)
+        return np.bincount(ids, minlength=self.data["nc"])
+
+    def set_class_weights(self) -> None:
+        """Inverse-frequency weights `count ** -cls_pw` with mean one; off when `cls_pw` is 0."""
+        power = self.args.cls_pw
+        if not 0 <= power <= 1:
+            raise ConfigValueError(f"cls_pw={power} is outside [0, 1]")
+        if power == 0:
+            return
+        counts = self.get_class_counts().astype(np.float64)
+        present = counts > 0
+        weights = np.zeros_like(counts)
+        weights[present] = counts[present] ** -power
+        weights[~present] = weights[present].mean()
+        weights /= weights.mean()
+        network = unwrap_model(self.model)
+        network.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.device)
+        LOGGER.info(f"Class weights: {np.round(weights, 3).tolist()}")
+
+    def auto_batch(self, max_num_obj: int = 0, dataset_size: int = 0) -> int:
+        """Largest batch that fits, given the label counts of the training set."""
+        dataset = self.build_dataset(self.data["train"], mode="train", batch=16)
+        return super().auto_batch(4 * _most_labels(dataset), len(dataset))
+
+    def plot_training_samples(self, batch: dict[str, Any], ni: int) -> None:
+        """Draw a training batch as train_batch{ni}.jpg."""
+        from ultralytics.utils.plotting import plot_images
+
+        plot_images(
+            labels=batch,
+            paths=batch["im_file"],
+            fname=self.save_dir / f"train_batch{ni}.jpg",
+            names=self.data["names"],
+            on_plot=self.on_plot,
+            threaded=False,
+        )
+
+    def plot_training_labels(self) -> None:
+        """Draw label statistics as labels.jpg."""
+        from ultralytics.utils.plotting import plot_labels
+
+        labels = self.train_loader.dataset.labels
+        boxes = np.concatenate([label["bboxes"] for label in labels], 0)
+        classes = np.concatenate([label["cls"] for label in labels], 0)
+        plot_labels(
+            boxes,
+            classes.squeeze(),
+            names=self.data["names"],
+            save_dir=self.save_dir,
+            on_plot=self.on_plot,
+        )
+
+
+def _has_one_shape(dataset: Any) -> bool:
+    shapes = np.asarray(dataset.batch_shapes)
+    return bool((shapes == shapes[0]).all())
+
+
+def _most_labels(dataset: Any) -> int:
+    return max((len(label["cls"]) for label in dataset.labels), default=0)
+
+
+def _loss_names(network: nn.Module) -> Any:
+    criterion: Any = network.init_criterion()  # type: ignore[operator]
+    return getattr(criterion, "one2one", criterion).loss_names

@@ -1,0 +1,144 @@
+"""Precision, memory format and compilation choices of a training run.
+
+Full precision is the default everywhere but on CUDA, where half precision is used when a probe of the network itself
+passes. Specification chapter 40, section 6; chapter 80, section 3.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ultralytics.errors import ConfigValueError
+from ultralytics.utils.logging import LOGGER
+
+__all__ = [
+    "Precision",
+    "attempt_compile",
+    "choose_precision",
+    "is_half_precision_sound",
+    "wants_channels_last",
+]
+
+PROBE_SIZE = 256  # pixels; a multiple of every stride in use
+PROBE_TOLERANCE = 0.1  # half against full precision, relative to the largest full-precision value
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Arithmetic of the forward pass: full, or autocast to fp16 or bf16 on a device."""
+
+    kind: Literal["fp32", "fp16", "bf16"]
+    device_type: str
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the forward pass runs under autocast."""
+        return self.kind != "fp32"
+
+    def autocast(self) -> contextlib.AbstractContextManager[None]:
+        """Context for the forward pass and the loss."""
+        if not self.is_mixed:
+            return contextlib.nullcontext()
+        dtype = torch.bfloat16 if self.kind == "bf16" else torch.float16
+        return torch.autocast(self.device_type, dtype=dtype)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Gradient scaler; it does something for fp16 only."""
+        return torch.amp.GradScaler(self.device_type, enabled=self.kind == "fp16")
+
+
+def choose_precision(amp: bool | str, device: torch.device, model: nn.Module) -> Precision:
+    """Precision for a training run.
+
+    Args:
+        amp: True or "fp16", "bf16", False or "fp32".
+        device: where the network lives.
+        model: network, probed for soundness in half precision on CUDA.
+
+    Raises:
+        ConfigValueError: bf16 was asked for on a device that has no such arithmetic.
+    """
+    wanted = {True: "fp16", False: "fp32"}.get(amp, amp) if isinstance(amp, bool) else amp
+    if wanted == "bf16":
+        if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise ConfigValueError("amp=bf16 needs a GPU with bfloat16; use amp=True for float16")
+        return Precision("bf16", device.type)
+    if wanted == "fp32" or device.type not in ("cuda", "xpu"):
+        return Precision("fp32", device.type)
+    if not is_half_precision_sound(model, device):
+        LOGGER.warning("float16 changes this network's output too much here; training in float32.")
+        return Precision("fp32", device.type)
+    return Precision("fp16", device.type)
+
+
+def is_half_precision_sound(model: nn.Module, device: torch.device) -> bool:
+    """Compare one forward pass of the network in float32 and under float16 autocast.
+
+    The image is a fixed pattern; statistics and gradients of the network are not touched. Both
+    outputs must be finite and differ by less than a tenth of the largest value.
+    """
+    channels = next(p for p in model.parameters() if p.ndim == 4).shape[1]
+    ramp = torch.linspace(0, 1, PROBE_SIZE, device=device)
+    image = (ramp[:, None] * ramp[None, :]).expand(1, channels, PROBE_SIZE, PROBE_SIZE)
+    training = {m: m.training for m in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            full = _first_tensor(model(image.contiguous())).float()
+            with torch.autocast(device.type, dtype=torch.float16):
+                half = _first_tensor(model(image.contiguous())).float()
+    finally:
+        for module, was_training in training.items():
+            module.training = was_training
+    if not (torch.isfinite(half).all() and half.shape == full.shape):
+        return False
+    return bool((half - full).abs().max() <= PROBE_TOLERANCE * full.abs().max())
+
+
+def _first_tensor(output: object) -> Tensor:
+    while not isinstance(output, Tensor):
+        output = next(iter(output.values())) if isinstance(output, dict) else output[0]  # type: ignore[index]
+    return output
+
+
+def wants_channels_last(setting: bool | None, device: torch.device) -> bool:
+    """Whether to train with the channel axis last in memory.
+
+    Args:
+        setting: None decides by device (CUDA and x86 processors gain from it), True asks for it,
+            False forbids it.
+        device: where the network lives.
+    """
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    gains = device.type == "cuda" or (device.type == "cpu" and is_x86)
+    if setting and not gains:
+        LOGGER.warning(f"channels_last=True has no effect on device {device.type}.")
+    return gains if setting is None else bool(setting and gains)
+
+
+def attempt_compile(
+    model: nn.Module, device: torch.device, mode: bool | str = "default"
+) -> nn.Module:
+    """Compile a network with inductor, or return it unchanged when no compiler is at hand.
+
+    Args:
+        model: network.
+        device: where it runs; the compiler differs by device.
+        mode: False returns the network unchanged; True means "default"; otherwise a mode name of
+            torch.compile.
+    """
+    if mode is False:
+        return model
+    name = "default" if mode is True else str(mode)
+    try:
+        compiled = torch.compile(model, mode=name, backend="inductor")
+    except RuntimeError as error:
+        LOGGER.warning(f"torch.compile is not available here ({error}); running uncompiled.")
+        return model
+    return compiled  # type: ignore[return-value]
