@@ -14,9 +14,19 @@ from typing import Any, Literal
 
 from ultralytics.errors import NotAvailable, nearest
 
-__all__ = ["PLANNED_TASKS", "Role", "Task", "all_tasks", "get", "register", "resolve_name"]
+__all__ = [
+    "ENGINE_ROLES",
+    "PLANNED_TASKS",
+    "Role",
+    "Task",
+    "all_tasks",
+    "get",
+    "register",
+    "resolve_name",
+]
 
 Role = Literal["model", "trainer", "validator", "predictor"]
+ENGINE_ROLES: tuple[Role, ...] = ("trainer", "validator", "predictor")
 
 # Tasks of the interface that have no entry yet; asking for one is a clear error, not an unknown name.
 PLANNED_TASKS = ("detect", "segment", "semantic", "depth", "classify", "pose", "obb")
