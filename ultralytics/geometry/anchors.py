@@ -1,7 +1,8 @@
 """Anchor points of a feature pyramid and the distances that heads regress from them.
 
 An anchor is the middle of a cell in units of its level's stride ("grid"); distances are (left, top,
-right, bottom) in the same unit. A = anchors of all levels, finest level first, row by row inside one.
+right, bottom) in the same unit. A = anchors of all levels, finest level first, row by row inside
+one.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def rbox2dist(
     dim: int = -1,
     reg_max: int | None = None,
 ) -> Tensor:
-    """Distances from anchors to the sides of rotated boxes, in the box frame; inverse of `dist2rbox`.
+    """Distances from anchors to the sides of rotated boxes; the inverse of `dist2rbox`.
 
     Args:
         target_bboxes: (cx, cy, w, h) along `dim`.

@@ -1,8 +1,8 @@
 """Conversions between the notations of an axis-aligned box.
 
-xyxy = corners, xywh = centre and size, ltwh = left top corner and size; a trailing n means fractions of
-the image. Tensors and arrays are both taken (last axis 4) and come back as the same kind, new memory.
-Shape suffix: `_X4` = any leading shape, four coordinates.
+xyxy = corners, xywh = centre and size, ltwh = left top corner and size; a trailing n means
+fractions of the image. Tensors and arrays are both taken (last axis 4) and come back as the same
+kind, new memory. Shape suffix: `_X4` = any leading shape, four coordinates.
 """
 
 from __future__ import annotations

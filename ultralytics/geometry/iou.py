@@ -1,4 +1,4 @@
-"""Overlap of axis-aligned boxes: IoU, its generalised, distance and complete forms, and intersection over area.
+"""Overlap of axis-aligned boxes: IoU with its variants, and intersection over area.
 
 Formulas: GIoU (Rezatofighi et al. 2019, eq. 3), DIoU and CIoU (Zheng et al. 2020, eqs. 7 and 10).
 Shape suffixes: N, M = boxes; 4 = coordinates. Boxes are xyxy unless a flag says xywh.

@@ -1,7 +1,7 @@
 """Object keypoint similarity (OKS) between labelled and predicted keypoints.
 
-Formula of the COCO keypoint evaluation. N = objects, M = predictions, K = keypoints; the third channel of
-a labelled point is its visibility flag.
+Formula of the COCO keypoint evaluation. N = objects, M = predictions, K = keypoints; the third
+channel of a labelled point is its visibility flag.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""From the coordinates of a letterboxed network input back to those of the original image, and clipping.
+"""From letterboxed network input back to the original image, and clipping of coordinates.
 
-A letterbox scales by one factor, rounds the scaled size to whole pixels (so the true gains of the two
-axes differ a little) and pads around it. Shapes are (height, width[, channels]). The functions change
-their argument and return it, because callers of this interface rely on both.
+A letterbox scales by one factor, rounds the scaled size to whole pixels (so the true gains of the
+two axes differ a little) and pads around it. Shapes are (height, width[, channels]). The functions
+change their argument and return it, because callers of this interface rely on both.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Instance masks: assembling them from prototypes, cropping, scaling, overlap and outlines.
 
-A mask is a grid of pixels; boxes that cut it are xyxy in the grid's own pixels. Logits become pixels by
-"> 0". Shape suffixes: N = objects; H, W = grid; n = flattened pixels.
+A mask is a grid of pixels; boxes that cut it are xyxy in the grid's own pixels. Logits become
+pixels by "> 0". Shape suffixes: N = objects; H, W = grid; n = flattened pixels.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def process_mask_native(
 ) -> Tensor:
     """Binary uint8 masks (N, h, w) at the size of the original image, cropped to their boxes.
 
-    The letterbox padding of the network input is cut off the logits at the smallest magnification at
-    which it ends on whole pixels, and the rest is interpolated to the image.
+    The letterbox padding of the network input is cut off the logits at the smallest magnification
+    at which it ends on whole pixels, and the rest is interpolated to the image.
 
     Args:
         protos: (nm, mh, mw) prototypes.
@@ -167,8 +167,8 @@ def masks2segments(
 
     Args:
         masks: (N, H, W) masks.
-        strategy: "all" joins the parts of an object by bridges between their closest vertices; "largest"
-            keeps the part with most outline points.
+        strategy: "all" joins the parts of an object by bridges between their closest vertices;
+            "largest" keeps the part with most outline points.
     """
     import cv2
 
@@ -206,7 +206,7 @@ def _whole_pixel_factor(proto_hw: tuple[int, int], image_hw: tuple[int, int]) ->
 
 
 def _sample_span(maps: Tensor, size_hw: tuple[int, int], span_yx: tuple[float, float]) -> Tensor:
-    """Bilinear samples of the left top part of maps whose extent is not a whole number of pixels."""
+    """Bilinear samples of a left top part that is not a whole number of pixels wide or high."""
     share_y, share_x = span_yx[0] / maps.shape[2], span_yx[1] / maps.shape[3]
     affine = maps.new_tensor([[share_x, 0, share_x - 1], [0, share_y, share_y - 1]])
     batch = maps.shape[0]

@@ -1,8 +1,8 @@
 """Rotated boxes: corner conversions and the probabilistic overlap of their Gaussians.
 
-xywhr = centre, size, rotation in radians (positive turns +x towards +y). The overlap ("probiou") is one
-minus the Hellinger distance of two Gaussians with the boxes' covariances (Llerena et al. 2021, eqs. 3-9).
-Shape suffixes: N, M = boxes; X = any leading shape; 5 = xywhr.
+xywhr = centre, size, rotation in radians (positive turns +x towards +y). The overlap ("probiou") is
+one minus the Hellinger distance of two Gaussians with the boxes' covariances (Llerena et al. 2021,
+eqs. 3-9). Shape suffixes: N, M = boxes; X = any leading shape; 5 = xywhr.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def xyxyxyxy2xywhr(x: Boxes) -> Boxes:
         x: (N, 8) or (N, P, 2) points in pixels.
 
     Returns:
-        Angles in [-pi/4, 3 pi/4). A tensor keeps its type and device, an array becomes float64. The angle
-        of an exact square is one of two equivalent values.
+        Angles in [-pi/4, 3 pi/4). A tensor keeps its type and device, an array becomes float64. The
+        angle of an exact square is one of two equivalent values.
     """
     import cv2
 

@@ -1,6 +1,7 @@
 """Polygons: extents, resampling, and joining of the parts of one object.
 
-A polygon is a float array (P, 2) of x, y vertices, closed implicitly (the last vertex joins the first).
+A polygon is a float array (P, 2) of x, y vertices, closed implicitly (the last vertex joins the
+first).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ Points = np.ndarray[Any, Any]  # Any: every float dtype
 def segment2box(segment: Points, width: int = 640, height: int = 640) -> Points:
     """Corners (4,) of the part of a polygon that lies inside a width x height canvas.
 
-    Zeros when the polygon is empty or entirely outside. Edges are cut at the border, so the box does not
-    depend on how densely the outline is sampled.
+    Zeros when the polygon is empty or entirely outside. Edges are cut at the border, so the box
+    does not depend on how densely the outline is sampled.
     """
     points = np.asarray(segment).reshape(-1, 2)
     kind = points.dtype if np.issubdtype(points.dtype, np.floating) else np.float32
@@ -56,8 +57,9 @@ def segments2boxes(segments: Sequence[Points]) -> Points:
 def resample_segments(segments: list[Points], n: int = 1000) -> list[Points]:
     """Replace polygons by float32 ones of n points, in the given list.
 
-    Points are spaced evenly over the vertex numbers of the closed ring. With fewer vertices than n all of
-    them are kept and the even points are sorted in between. Polygons of n points stay as they are.
+    Points are spaced evenly over the vertex numbers of the closed ring. With fewer vertices than n
+    all of them are kept and the even points are sorted in between. Polygons of n points stay as
+    they are.
     """
     for i, polygon in enumerate(segments):
         if len(polygon) == n:
@@ -85,8 +87,8 @@ def min_index(arr1: Points, arr2: Points) -> tuple[int, int]:
 def merge_multi_segment(segments: Sequence[Points]) -> list[Points]:
     """The parts of one object as pieces of a single outline, to be concatenated.
 
-    Consecutive parts are bridged at their closest vertices: the way out runs over the first side of each
-    part in turn, the way back over the other sides of the middle parts.
+    Consecutive parts are bridged at their closest vertices: the way out runs over the first side of
+    each part in turn, the way back over the other sides of the middle parts.
     """
     parts = [np.asarray(part).reshape(-1, 2) for part in segments]
     links: list[list[int]] = [[] for _ in parts]

@@ -1,7 +1,7 @@
 """Box, mask and polygon operations under their public names, plus a few small helpers.
 
-The mathematics lives in `ultralytics.geometry`; this module is its public home and adds a stage timer,
-text cleaning and rounding to multiples.
+The mathematics lives in `ultralytics.geometry`; this module is its public home and adds a stage
+timer, text cleaning and rounding to multiples.
 """
 
 from __future__ import annotations
