@@ -72,8 +72,8 @@ def get_cfg(
         overrides: values that win over the base.
 
     Returns:
-        A new namespace. The names of `overrides`, and those whose base value is not the default,
-        count as set by the user.
+        A new namespace. The names of `overrides` (for a namespace: those it has marked), and those
+        whose base value is not the default, count as set by the user.
 
     Raises:
         ConfigError: a name that does not exist; the text holds the nearest ones.
@@ -90,7 +90,7 @@ def get_cfg(
     _tidy_names(merged)
     check_cfg(merged)
     result = IterableSimpleNamespace(**merged)
-    result._explicit = _set_by_user(cfg, base) | _set_by_user(overrides, custom) | custom.keys()
+    result._explicit = _set_in_base(cfg, base) | _set_in_overrides(overrides, custom)
     return result
 
 
@@ -155,10 +155,14 @@ def _tidy_names(merged: dict[str, Any]) -> None:
         merged["name"] = stem
 
 
-def _set_by_user(source: Config | None, values: Mapping[str, Any]) -> frozenset[str]:
-    """Names a user set in `source`; a full mapping tells it only by values that are not the default."""
-    if source is None:
-        return frozenset()
-    if isinstance(source, SimpleNamespace):
-        return explicit_keys(source)
+def _set_in_base(cfg: Config, values: Mapping[str, Any]) -> frozenset[str]:
+    """A full mapping tells what was set only by values that are not the default."""
+    if isinstance(cfg, SimpleNamespace):
+        return explicit_keys(cfg)
     return frozenset(k for k, v in values.items() if k in _BY_NAME and v != _BY_NAME[k].default)
+
+
+def _set_in_overrides(overrides: Config | None, values: Mapping[str, Any]) -> frozenset[str]:
+    if isinstance(overrides, IterableSimpleNamespace):
+        return explicit_keys(overrides)
+    return frozenset(values)

@@ -6,6 +6,7 @@ from ultralytics.cfg.schema import SETTINGS
 from ultralytics.registry import all_tasks
 
 __all__ = [
+    "AVAILABLE_MODES",
     "CFG_BOOL_KEYS",
     "CFG_FLOAT_KEYS",
     "CFG_FRACTION_KEYS",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 MODES: tuple[str, ...] = next(setting.choices for setting in SETTINGS if setting.name == "mode")
+# Modes of this version; the others are answered before anything is loaded.
+AVAILABLE_MODES = ("train", "val", "predict")
 
 
 def _names(kind: str) -> frozenset[str]:

@@ -1,0 +1,1 @@
+"""The `yolo` command: words to arguments (`parse`), commands (`commands`) and help (`text`)."""

@@ -1,0 +1,292 @@
+"""The commands behind `yolo`, and the exit status of each outcome.
+
+0 done, 1 failed while running, 2 the command line is wrong, 130 interrupted. Errors are one line on stderr; the
+traceback is added with YOLO_DEBUG=1 or an explicit verbose=True. Commands that need no model import no torch.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ultralytics.cfg.cli.parse import CommandLine, parse_key_value_pair, parse_words
+from ultralytics.cfg.cli.text import arguments_text, defaults_text, help_text
+from ultralytics.cfg.load import DEFAULT_CFG_DICT, check_dict_alignment, get_cfg
+from ultralytics.cfg.paths import DEFAULT_CFG_PATH
+from ultralytics.cfg.tables import AVAILABLE_MODES, MODES
+from ultralytics.errors import (
+    ConfigError,
+    ConfigTypeError,
+    ConfigValueError,
+    DatasetError,
+    NotAvailable,
+    UltralyticsError,
+    nearest,
+)
+from ultralytics.registry import all_tasks, get
+from ultralytics.utils.environment import env_bool
+from ultralytics.utils.logging import LOGGER, configure_logging
+
+__all__ = [
+    "copy_default_cfg",
+    "entrypoint",
+    "handle_yolo_login",
+    "handle_yolo_settings",
+    "handle_yolo_solutions",
+    "main",
+]
+
+DEFAULT_MODEL = "yolo26n.pt"
+# Part of a model's file name -> class of the package that runs it; others are YOLO.
+FAMILIES = (
+    ("rtdetr", "RTDETR"),
+    ("fastsam", "FastSAM"),
+    ("sam_", "SAM"),
+    ("sam2_", "SAM"),
+    ("sam2.1_", "SAM"),
+    ("sam3", "SAM"),
+    ("mobile_sam", "SAM"),
+    ("yolo_nas", "NAS"),
+)
+NO_SERVICE = "no hosted service is bundled with this package; models and data stay on this computer"
+
+
+def entrypoint(debug: str = "") -> None:
+    """The `yolo` program.
+
+    Args:
+        debug: a command line to run instead of the one of the process, its first word skipped.
+
+    Raises:
+        SystemExit: with a status other than 0, after the message was printed.
+    """
+    status = main(debug.split(" ")[1:] if debug else sys.argv[1:])
+    if status:
+        raise SystemExit(status)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command line and return the exit status."""
+    configure_logging(force=True)
+    try:
+        _run(words)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (ConfigError, ConfigTypeError, ConfigValueError) as error:
+        return _failed(error, words, status=2)
+    except (UltralyticsError, OSError) as error:
+        return _failed(error, words, status=1)
+    return 0
+
+
+def _failed(error: Exception, words: Sequence[str], status: int) -> int:
+    verbose = any(word.lower().lstrip("-") in ("verbose", "verbose=true") for word in words)
+    if env_bool("YOLO_DEBUG") or (verbose and status == 1):
+        traceback.print_exc()
+    message = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    print(f"error: {message or type(error).__name__}", file=sys.stderr)
+    return status
+
+
+def _run(words: Sequence[str]) -> None:
+    line = parse_words([word for word in words if word])
+    if line.command:
+        COMMANDS[line.command](line)
+    elif line.overrides:
+        _run_mode(line.overrides)
+    else:
+        print(help_text())
+
+
+# Modes ---------------------------------------------------------------------------------------------------------------
+
+
+def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
+    arguments = _checked(overrides)
+    mode, task = arguments.pop("mode"), arguments.pop("task", None)
+    _refuse_impossible(mode, task, arguments)
+    _complete(mode, task, arguments)
+    name = arguments.pop("model")
+    model = _facade(str(name))(name, task=task)
+    if task is not None and model.task != task:
+        LOGGER.warning(
+            f"task={task} does not fit {name}, which is a {model.task} model; using that"
+        )
+    getattr(model, mode)(**arguments)
+
+
+def _checked(overrides: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with old names translated and values checked, before torch is imported."""
+    if overrides.get("task") == "track":
+        LOGGER.warning("'track' is a mode, not a task; using task=detect mode=track")
+        overrides = {**overrides, "task": "detect", "mode": "track"}
+    if not overrides.get("mode"):
+        print(help_text())
+        raise ConfigError(f"no mode was given; add one of: {', '.join(MODES)}")
+    check_dict_alignment(DEFAULT_CFG_DICT, overrides)
+    checked = vars(get_cfg(overrides=overrides))
+    return {key: checked[key] for key in overrides if key != "cfg"}
+
+
+def _refuse_impossible(mode: str, task: str | None, arguments: dict[str, Any]) -> None:
+    if mode not in AVAILABLE_MODES:
+        listed = ", ".join(AVAILABLE_MODES)
+        raise NotAvailable(f"mode '{mode}' is not part of this version; available: {listed}")
+    if task is not None:
+        get(task)
+    if mode == "train" and not arguments.get("data") and not arguments.get("resume"):
+        raise ConfigError(
+            "train needs a data set: add data=FILE.yaml, for example data=shapes.yaml"
+        )
+
+
+def _complete(mode: str, task: str | None, arguments: dict[str, Any]) -> None:
+    """Fill in place what the mode needs and the user left out, saying so."""
+    if not arguments.get("model"):
+        arguments["model"] = get(task).default_model if task else DEFAULT_MODEL
+        LOGGER.warning(f"'model' was not given; using model={arguments['model']}")
+    if mode in ("predict", "track"):
+        arguments.setdefault("save", True)
+        if arguments.get("source") is None:
+            from ultralytics.utils.environment import ASSETS
+
+            arguments["source"] = str(ASSETS)
+            LOGGER.warning(f"'source' was not given; using source={ASSETS}")
+    if mode == "export" and not arguments.get("format"):
+        arguments["format"] = DEFAULT_CFG_DICT["format"]
+        LOGGER.warning(f"'format' was not given; using format={arguments['format']}")
+
+
+def _facade(name: str) -> Callable[..., Any]:  # Any: a model class of the package root
+    import ultralytics
+
+    stem = Path(name).stem.lower()
+    family = next((family for part, family in FAMILIES if part in stem), "YOLO")
+    found: Callable[..., Any] | None = getattr(ultralytics, family, None)
+    if found is None:
+        raise NotAvailable(f"{family} models such as {name} are not part of this version")
+    return found
+
+
+# Other commands ------------------------------------------------------------------------------------------------------
+
+
+def copy_default_cfg() -> None:
+    """Write the defaults to `default_copy.yaml` in the working directory.
+
+    Raises:
+        ConfigError: the file exists already; it is never overwritten.
+    """
+    target = Path.cwd() / "default_copy.yaml"
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(DEFAULT_CFG_PATH.read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise ConfigError(f"{target} exists already; rename or remove it first") from None
+    print(f"wrote {target}\nedit it, then for example: yolo train cfg={target.name} imgsz=320")
+
+
+def handle_yolo_settings(args: Sequence[str]) -> None:
+    """Show the user settings; with words, `reset` them or change them by `key=value`.
+
+    Raises:
+        ConfigError: a word that is no pair, a name that is no setting, or a value of a wrong type.
+    """
+    from ultralytics.utils.settings import SETTINGS
+
+    if list(args) == ["reset"]:
+        SETTINGS.reset()
+        print("settings were reset to their defaults")
+    elif args:
+        try:
+            SETTINGS.update(dict(_setting_pair(word) for word in args))
+        except (KeyError, TypeError) as error:
+            raise ConfigError(str(error.args[0])) from error
+    print(SETTINGS)
+
+
+def _setting_pair(word: str) -> tuple[str, Any]:
+    if "=" not in word:
+        hint = nearest(word, ["reset"])
+        raise ConfigError(f"'{word}' is not of the form KEY=VALUE{hint}")
+    return parse_key_value_pair(word)
+
+
+def handle_yolo_login(args: Sequence[str] = ()) -> None:
+    """Refuse: there is no service to log in to.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(NO_SERVICE)
+
+
+def handle_yolo_solutions(args: Sequence[str]) -> None:
+    """Run one of the ready-made applications.
+
+    Raises:
+        NotAvailable: always; they are not part of this version.
+    """
+    raise NotAvailable("'solutions' is not part of this version")
+
+
+def _help(line: CommandLine) -> None:
+    asked = [word for word in line.rest if word in MODES]
+    print("\n\n".join(f"{mode}:\n{arguments_text(mode)}" for mode in asked) or help_text())
+
+
+def _version(line: CommandLine) -> None:
+    from ultralytics import __version__
+
+    print(__version__)
+
+
+def _cfg(line: CommandLine) -> None:
+    print(f"{DEFAULT_CFG_PATH}\n\n{defaults_text()}")
+
+
+def _checks(line: CommandLine) -> None:
+    """`checks` reports the computer; with `data=` it is `check`, the report of a data set."""
+    if line.rest:
+        _check_data(line)
+        return
+    from ultralytics.utils.checks import collect_system_info
+
+    collect_system_info()
+
+
+def _check_data(line: CommandLine) -> None:
+    values = {**line.overrides, **dict(_check_pair(word) for word in line.rest)}
+    data, task = values.pop("data", None), values.pop("task", "detect")
+    strict = values.pop("strict", False)
+    if values or data is None or not isinstance(strict, bool):
+        raise ConfigError("use: yolo check data=FILE.yaml [task=detect] [strict=True]")
+    from ultralytics.data.report import check_dataset
+
+    report = check_dataset(data, task=get(task).name, strict=strict)
+    print(report.text)
+    if strict and report.bad:
+        raise DatasetError(f"{report.bad} faults in {data}")
+
+
+def _check_pair(word: str) -> tuple[str, Any]:
+    return (word, True) if word == "strict" else parse_key_value_pair(word)
+
+
+COMMANDS: dict[str, Callable[[CommandLine], None]] = {
+    "help": _help,
+    "version": _version,
+    "checks": _checks,
+    "check": _checks,
+    "settings": lambda line: handle_yolo_settings(line.rest),
+    "cfg": _cfg,
+    "copy-cfg": lambda line: copy_default_cfg(),
+    "login": lambda line: handle_yolo_login(line.rest),
+    "logout": lambda line: handle_yolo_login(line.rest),
+    "hub": lambda line: handle_yolo_login(line.rest),
+    "solutions": lambda line: handle_yolo_solutions(line.rest),
+}
