@@ -148,6 +148,7 @@ class BaseTrainer:
         self.validator: Any = None
         self.ema: Any = None
         self.metrics: dict[str, float] = {}
+        self.extra_metrics: dict[str, float] = {}
         self.plots: dict[Path, dict[str, Any]] = {}
         self.plot_idx: list[int] = [0, 1, 2]
         self.best_fitness: float | None = None
@@ -184,6 +185,11 @@ class BaseTrainer:
     def on_plot(self, path: str | Path, data: dict[str, Any] | None = None) -> None:
         """Register a picture written by this run."""
         self.plots[Path(path)] = {"data": data, "timestamp": self.clock()}
+
+    def log(self, values: Mapping[str, float]) -> None:
+        """Report values of your own: they are logged and kept in `extra_metrics` for integrations."""
+        self.extra_metrics.update(values)
+        LOGGER.info(", ".join(f"{name}={value}" for name, value in values.items()))
 
     # ---------------------------------------------------------------- run
 
@@ -407,7 +413,7 @@ class BaseTrainer:
                 weights, _ = load_checkpoint(self.args.pretrained)
             elif self.args.pretrained is False:
                 weights = None
-        self.model = self.get_model(cfg=cfg, weights=weights, verbose=RANK in (-1, 0))
+        self.model = self.get_model(cfg=cfg, weights=weights)
         return ckpt
 
     def get_model(
