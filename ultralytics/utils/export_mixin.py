@@ -27,7 +27,7 @@ class DataExportMixin:
         return polars.DataFrame(self.summary(normalize=normalize, decimals=decimals))
 
     def to_csv(self, normalize: bool = False, decimals: int = 5) -> str:
-        """The rows as CSV text. Cells that hold lists or mappings are written as Python literals."""
+        """The rows as CSV text; cells that hold lists or mappings become Python literals."""
         import polars
 
         frame = self.to_df(normalize=normalize, decimals=decimals)

@@ -8,7 +8,7 @@ __all__ = ["SimpleClass"]
 
 
 class SimpleClass:
-    """Object that prints its public data attributes; nested objects of this kind appear by type only."""
+    """Object that prints its public data attributes; nested ones of this kind by type only."""
 
     def __str__(self) -> str:
         cls = type(self)
