@@ -1,0 +1,142 @@
+"""The last step of a sample: arrays to the tensors of a batch. Chapter 30, 3.2 and 5.12."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ultralytics.data.augment.compose import Array, Labels
+from ultralytics.data.polygons import polygons2masks, polygons2masks_overlap
+from ultralytics.geometry.rotated import xyxyxyxy2xywhr
+from ultralytics.utils.instance import Instances
+
+__all__ = ["Format"]
+
+
+class Format:
+    """Turn a sample into tensors: image, classes, boxes, and masks or keypoints when asked for."""
+
+    def __init__(
+        self,
+        bbox_format: str = "xywh",
+        normalize: bool = True,
+        return_mask: bool = False,
+        return_keypoint: bool = False,
+        return_obb: bool = False,
+        mask_ratio: int = 4,
+        mask_overlap: bool = True,
+        batch_idx: bool = True,
+        bgr: float = 0.0,
+    ) -> None:
+        """Store the settings.
+
+        Args:
+            bbox_format: format of the boxes that leave.
+            normalize: boxes and keypoints as fractions of the image.
+            return_mask: add `masks` and `sem_masks`.
+            return_keypoint: add `keypoints`.
+            return_obb: boxes become the smallest rotated rectangles of the polygons.
+            mask_ratio: masks are smaller than the image by this factor.
+            mask_overlap: one map of all objects instead of one mask each.
+            batch_idx: add a place for the number of the sample in its batch.
+            bgr: probability that the channel order stays BGR.
+        """
+        self.bbox_format = bbox_format
+        self.normalize = normalize
+        self.return_mask = return_mask
+        self.return_keypoint = return_keypoint
+        self.return_obb = return_obb
+        self.mask_ratio = mask_ratio
+        self.mask_overlap = mask_overlap
+        self.batch_idx = batch_idx
+        self.bgr = bgr
+
+    def __call__(self, labels: Labels) -> Labels:
+        """Change a sample into tensors. Raises ValueError when the mask ratio exceeds the image."""
+        height, width = labels["img"].shape[:2]
+        classes, instances = labels.pop("cls"), labels.pop("instances")
+        instances.convert_bbox(self.bbox_format)
+        instances.denormalize(width, height)
+        labels["img"] = self._format_img(labels["img"])
+        if self.return_mask:
+            masks, maps, classes, instances = self._format_masks(instances, classes, height, width)
+            labels["masks"], labels["sem_masks"] = masks, maps
+        count = len(instances)
+        labels["cls"] = _tensor(classes) if count else torch.zeros(0, 1)
+        labels["bboxes"] = self._format_boxes(instances, height, width)
+        if self.return_keypoint:
+            labels["keypoints"] = self._format_keypoints(instances.keypoints, height, width)
+        if self.batch_idx:
+            labels["batch_idx"] = torch.zeros(count)
+        return labels
+
+    def _format_img(self, img: Array) -> Tensor:
+        """(H, W, C) array to (C, H, W) tensor, RGB unless the draw says otherwise."""
+        img = img if img.ndim == 3 else img[..., None]
+        planes = img.transpose(2, 0, 1)
+        swap = random.uniform(0, 1) > self.bgr
+        if swap and planes.shape[0] == 3:
+            planes = planes[::-1]
+        return torch.from_numpy(np.ascontiguousarray(planes))
+
+    def _format_boxes(self, instances: Instances, height: int, width: int) -> Tensor:
+        if self.return_obb:
+            count = len(instances.segments)
+            boxes = xyxyxyxy2xywhr(_tensor(instances.segments)) if count else torch.zeros(0, 5)
+        else:
+            boxes = _tensor(instances.bboxes) if len(instances) else torch.zeros(0, 4)
+        if self.normalize:
+            boxes[:, [0, 2]] /= width
+            boxes[:, [1, 3]] /= height
+        return boxes
+
+    def _format_keypoints(self, keypoints: Array | None, height: int, width: int) -> Tensor:
+        if keypoints is None:
+            return torch.zeros(0, 3)
+        points = _tensor(keypoints)
+        if self.normalize:
+            points[..., 0] /= width
+            points[..., 1] /= height
+        return points
+
+    def _format_masks(
+        self, instances: Instances, classes: Array, height: int, width: int
+    ) -> tuple[Tensor, Tensor, Array, Instances]:
+        """Object masks, class per pixel, and the objects in the order of the masks."""
+        ratio = self.mask_ratio
+        if ratio > min(height, width):
+            raise ValueError(
+                f"mask_ratio={ratio} is larger than the image ({height} x {width}); "
+                "use a smaller mask_ratio or a larger imgsz"
+            )
+        small = (height // ratio, width // ratio)
+        if len(instances) == 0:
+            empty = torch.zeros(1 if self.mask_overlap else 0, *small)
+            return empty, torch.zeros(small), classes, instances
+        outlines: Sequence[Any] = instances.segments  # Any: rows of a float array
+        if not self.mask_overlap:
+            masks = torch.from_numpy(polygons2masks((height, width), outlines, 1, ratio))
+            return masks, _paint(masks, _tensor(classes)), classes, instances
+        overlap, order = polygons2masks_overlap((height, width), outlines, ratio)
+        classes, instances = classes[order], instances[order]
+        masks = torch.from_numpy(overlap)[None]
+        # background (0) reads the last entry, the class of the smallest object: see chapter 30, 3.2
+        maps = _tensor(classes).view(-1)[masks[0].long() - 1]
+        return masks, maps, classes, instances
+
+
+def _paint(masks: Tensor, classes: Tensor) -> Tensor:
+    """Class per pixel, smaller objects on top, 0 where there is none."""
+    maps = torch.zeros(masks.shape[1:])
+    for k in masks.sum(dim=(1, 2)).argsort(descending=True, stable=True).tolist():
+        maps[masks[k] > 0] = float(classes[k])
+    return maps
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values))
