@@ -35,8 +35,14 @@ def _dumper() -> Any:  # Any: as above
     dumper.add_multi_representer(int, lambda d, v: d.represent_int(int(v)))
     dumper.add_multi_representer(float, lambda d, v: d.represent_float(float(v)))
     dumper.add_multi_representer(dict, lambda d, v: d.represent_dict(dict(v)))
-    dumper.add_multi_representer(object, lambda d, v: d.represent_str(str(v)))
+    dumper.add_multi_representer(object, _represent_other)
     return dumper
+
+
+def _represent_other(dumper: Any, value: Any) -> Any:  # Any: PyYAML nodes and foreign objects
+    """Array scalars as the number they hold, everything else as its text."""
+    is_scalar = getattr(value, "shape", None) == () and hasattr(value, "item")
+    return dumper.represent_data(value.item()) if is_scalar else dumper.represent_str(str(value))
 
 
 def _parse(text: str, file: Path) -> Any:  # Any: a YAML document may be of any type
