@@ -98,14 +98,16 @@ def _paint_boxes(result: Results, annotator: Annotator, style: Style) -> None:
 
 
 def _paint_masks(result: Results, annotator: Annotator, style: Style) -> None:
-    assert result.masks is not None  # noqa: S101  # narrowed by the caller
+    assert result.masks is not None  # narrowed by the caller
     count = len(result.masks)
     if not count:
         return
     found = result.boxes
     known = found is not None and len(found) == count
     classes = host_list(found.cls) if known and found is not None else list(range(count))
-    tracks = host_list(found.id) if known and found is not None and found.is_track else [None] * count
+    tracks = (
+        host_list(found.id) if known and found is not None and found.is_track else [None] * count
+    )
     shades = [
         colors(_shade(style, cls, track, count - 1 - index), bgr=True)
         for index, (cls, track) in enumerate(zip(classes, tracks, strict=True))
@@ -114,18 +116,15 @@ def _paint_masks(result: Results, annotator: Annotator, style: Style) -> None:
 
 
 def _paint_probs(result: Results, annotator: Annotator, style: Style) -> None:
-    assert result.probs is not None  # noqa: S101  # narrowed by the caller
+    assert result.probs is not None  # narrowed by the caller
     pairs = zip(result.probs.top5, host_list(result.probs.top5conf), strict=True)
-    lines = [
-        f"{result.names[index] if index in result.names else index} {value:.2f}"
-        for index, value in pairs
-    ]
+    lines = [f"{result.names.get(index, index)} {value:.2f}" for index, value in pairs]
     margin = round(result.orig_shape[0] * 0.03)
     annotator.text((margin, margin), "\n".join(lines), txt_color=style.txt_color, box_color=PANEL)
 
 
 def _paint_keypoints(result: Results, annotator: Annotator, style: Style) -> None:
-    assert result.keypoints is not None  # noqa: S101  # narrowed by the caller
+    assert result.keypoints is not None  # narrowed by the caller
     for position, points in enumerate(reversed(list(_host(result.keypoints.data)))):
         color = colors(position, bgr=True) if style.color_mode == "instance" else None
         annotator.kpts(

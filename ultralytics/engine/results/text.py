@@ -67,9 +67,13 @@ def label_lines(result: Results, save_conf: bool = False, ids: bool = False) -> 
         return []
     tails = _tails(found, save_conf)
     lines = []
-    for index, (cls, values) in enumerate(zip(host_list(found.cls), _geometry(result), strict=True)):
+    for index, (cls, values) in enumerate(
+        zip(host_list(found.cls), _geometry(result), strict=True)
+    ):
         if values is None:
-            LOGGER.warning(f"Detection {index} of {result.path} has no outline; its line is left out.")
+            LOGGER.warning(
+                f"Detection {index} of {result.path} has no outline; its line is left out."
+            )
             continue
         numbers = " ".join(f"{value:g}" for value in (*values, *tails[index]))
         lines.append(f"{int(cls)} {numbers}")
@@ -109,7 +113,9 @@ def summary_rows(result: Results, normalize: bool = False, decimals: int = 5) ->
     names = [f"{axis}{corner}" for corner in range(1, count + 1) for axis in "xy"]
     confidences = host_list(found.conf)
     rows: list[Row] = []
-    for cls, conf, values in zip(host_list(found.cls), confidences, host_list(corners), strict=True):
+    for cls, conf, values in zip(
+        host_list(found.cls), confidences, host_list(corners), strict=True
+    ):
         index = int(cls)
         row: Row = {"name": result.names[index], "class": index}
         row |= {"confidence": round(conf, decimals), "box": table(names, values)}
@@ -140,7 +146,7 @@ def _geometry(result: Results) -> list[list[float] | None]:
     """Fractions per detection; None where a mask has fewer than three outline points."""
     if result.obb is not None:
         return [list(row) for row in host_list(result.obb.xyxyxyxyn.reshape(-1, 8))]
-    assert result.boxes is not None  # noqa: S101  # narrowed by the caller
+    assert result.boxes is not None  # narrowed by the caller
     if result.masks is not None:
         outlines = result.masks.xyn
         return [points.reshape(-1).tolist() if len(points) >= 3 else None for points in outlines]
@@ -158,7 +164,7 @@ def _geometry(result: Results) -> list[list[float] | None]:
 
 
 def _semantic_rows(result: Results, decimals: int) -> list[Row]:
-    assert result.semantic_mask is not None  # noqa: S101  # narrowed by the caller
+    assert result.semantic_mask is not None  # narrowed by the caller
     counts = result.semantic_mask.counts()
     total = sum(counts.values())
     if len(result.names) == 1:  # a binary map marks its only class with 1

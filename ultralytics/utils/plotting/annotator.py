@@ -143,7 +143,9 @@ class Annotator:
     def _outline_rectangle(self, points: Picture, color: Color) -> None:
         low, high = (tuple(int(v) for v in point) for point in points)
         if self.pil:
-            self.draw.rectangle([*map(min, low, high), *map(max, low, high)], width=self.lw, outline=color)
+            self.draw.rectangle(
+                [*map(min, low, high), *map(max, low, high)], width=self.lw, outline=color
+            )
         else:
             cv2.rectangle(self.im, low, high, color, thickness=self.lw, lineType=cv2.LINE_AA)
 
@@ -301,7 +303,7 @@ class Annotator:
             kpt_color: one colour for all instead of the pose colours.
         """
         points = kpts.detach().cpu().numpy() if isinstance(kpts, Tensor) else np.asarray(kpts)
-        canvas = np.ascontiguousarray(self.im) if self.pil else self.im
+        canvas = np.array(self.im) if self.pil else self.im
         person = len(points) == 17
         visible = _visible(points, shape, conf_thres)
         places = points[:, :2].astype(int)
@@ -412,7 +414,9 @@ def _visible(points: Picture, shape: tuple[int, int], conf_thres: float) -> Pict
     return drawn
 
 
-def _blend_tensor(picture: Picture, masks: Tensor, shades: Sequence[Color], alpha: float) -> Picture:
+def _blend_tensor(
+    picture: Picture, masks: Tensor, shades: Sequence[Color], alpha: float
+) -> Picture:
     """Brightest colour of the masks on a pixel, over the picture dimmed once per mask."""
     from ultralytics.utils import ops
 

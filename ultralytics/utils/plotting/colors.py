@@ -11,10 +11,10 @@ import numpy as np
 
 __all__ = ["DARK_TEXT_ON", "Colors", "colors"]
 
-PALETTE_HEX = (
-    "042AFF 0BDBEB F3F3F3 00DFB7 111F68 FF6FDD FF444F CCED00 00F344 BD00FF "
-    "00B4FF DD00BA 00FFFF 26C000 01FFB3 7D24FF 7B0068 FF1B6C FC6D2F A2FF0B"
-).split()
+PALETTE = (
+    0x042AFF, 0x0BDBEB, 0xF3F3F3, 0x00DFB7, 0x111F68, 0xFF6FDD, 0xFF444F, 0xCCED00, 0x00F344, 0xBD00FF,
+    0x00B4FF, 0xDD00BA, 0x00FFFF, 0x26C000, 0x01FFB3, 0x7D24FF, 0x7B0068, 0xFF1B6C, 0xFC6D2F, 0xA2FF0B,
+)  # fmt: skip
 DARK_TEXT_ON = frozenset({1, 2, 3, 5, 7, 8, 12, 14, 19})  # palette places too light for white text
 
 POSE_PALETTE = (
@@ -41,15 +41,22 @@ POSE_PALETTE = (
 )
 
 
+def split_rgb(code: int) -> tuple[int, int, int]:
+    """Red, green and blue of 0xRRGGBB."""
+    return code >> 16, code >> 8 & 255, code & 255
+
+
 class Colors:
     """Palette lookup; indexes beyond its length start again."""
 
     def __init__(self) -> None:
-        self.palette = [self.hex2rgb(f"#{code}") for code in PALETTE_HEX]
+        self.palette = [split_rgb(code) for code in PALETTE]
         self.n = len(self.palette)
         self.pose_palette = np.array(POSE_PALETTE, dtype=np.uint8)
 
-    def __call__(self, i: Any, bgr: bool = False) -> tuple[int, int, int]:  # Any: int or scalar tensor
+    def __call__(
+        self, i: Any, bgr: bool = False
+    ) -> tuple[int, int, int]:  # Any: int or scalar tensor
         """Colour of an index, as RGB or BGR."""
         red, green, blue = self.palette[int(i) % self.n]
         return (blue, green, red) if bgr else (red, green, blue)
@@ -57,8 +64,7 @@ class Colors:
     @staticmethod
     def hex2rgb(h: str) -> tuple[int, int, int]:
         """Turn "#RRGGBB" into three numbers."""
-        value = int(h.lstrip("#")[:6], 16)
-        return value >> 16, value >> 8 & 255, value & 255
+        return split_rgb(int(h.lstrip("#")[:6], 16))
 
 
 colors = Colors()

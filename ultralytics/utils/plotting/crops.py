@@ -36,7 +36,9 @@ def upright(corners: Picture, im: Picture) -> Picture:
     return np.asarray(cv2.warpAffine(im, matrix, (width, height)))
 
 
-def _window(box: Picture, gain: float, pad: float, square: bool, im: Picture) -> tuple[slice, slice]:
+def _window(
+    box: Picture, gain: float, pad: float, square: bool, im: Picture
+) -> tuple[slice, slice]:
     """Rows and columns of the enlarged box, truncated to whole pixels inside the picture."""
     centre, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
     if square:

@@ -1,0 +1,1 @@
+"""Where predictions get their pictures from; public names are in `ultralytics.data.loaders`."""

@@ -1,0 +1,154 @@
+"""Native networks: a module in memory or a .pt file.
+
+The network is copied, then prepared for inference: batch norms folded, activations in place, channels last in memory
+on x86 processors. The module that was given stays as it was and can go on training.
+"""
+
+from __future__ import annotations
+
+import copy
+import platform
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ultralytics.nn.backends.base import BaseBackend
+from ultralytics.nn.backends.names import check_class_names
+from ultralytics.nn.modules.conv import Conv
+from ultralytics.nn.tasks import load_checkpoint
+from ultralytics.utils.logging import LOGGER
+
+__all__ = ["PyTorchBackend", "prefers_channels_last"]
+
+LEAST_STRIDE = 32
+
+
+def prefers_channels_last(device: torch.device) -> bool:
+    """Whether convolutions of a device run faster with the channel axis last."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return device.type == "cpu" and x86 and platform.system() in ("Linux", "Windows")
+
+
+class PyTorchBackend(BaseBackend):
+    """A native network.
+
+    Args:
+        weight: module, or .pt file, read without running code from it.
+        device: where it runs.
+        fp16: half precision; on a CPU it is refused with a warning.
+        fuse: fold batch norms and drop the branch that is not used.
+        channels_last: memory layout; None decides by device.
+        end2end: which branch of a dual head is used; None keeps what the network says.
+        verbose: log the network's size.
+    """
+
+    name = "pt"
+
+    def __init__(
+        self,
+        weight: nn.Module | str | Path,
+        device: torch.device,
+        fp16: bool = False,
+        fuse: bool = True,
+        channels_last: bool | None = None,
+        end2end: bool | None = None,
+        verbose: bool = True,
+    ) -> None:
+        if fp16 and device.type == "cpu":
+            LOGGER.warning("Half precision is not available on a CPU; running in float32.")
+            fp16 = False
+        super().__init__(device, fp16)
+        if isinstance(weight, nn.Module):
+            model = copy.deepcopy(weight).to(device)
+        else:
+            model = load_checkpoint(str(weight), device=device)[0]
+        model.eval()
+        if end2end is not None and hasattr(model, "end2end"):
+            model.end2end = end2end
+        if fuse and hasattr(model, "fuse"):
+            model = model.fuse(verbose=verbose)
+        model.requires_grad_(False)
+        model = model.half() if fp16 else model.float()
+        self.channels_last = (
+            prefers_channels_last(device) if channels_last is None else channels_last
+        )
+        if self.channels_last:
+            model = model.to(memory_format=torch.channels_last)
+        _activate_in_place(model)
+        self.model: Any = model  # Any: the library's networks and plain modules
+        self._network: Callable[..., Any] = model
+        self._describe()
+
+    def _describe(self) -> None:
+        model = self.model
+        stride = getattr(model, "stride", None)
+        self.stride = max(
+            int(torch.as_tensor(stride).max()) if stride is not None else 0, LEAST_STRIDE
+        )
+        names = getattr(model, "names", None)
+        self.names = check_class_names(names) if names else {}
+        self.nc = len(self.names)
+        self.task = str(getattr(model, "task", "") or "")
+        architecture = getattr(model, "yaml", None) or {}
+        self.channels = int(architecture.get("channels", 3))
+        self.end2end = bool(getattr(model, "end2end", False))
+        self.kpt_shape = getattr(model, "kpt_shape", None)
+
+    def compile_network(self, mode: bool | str) -> None:
+        """Compile plain forward passes; the first call on a shape takes a while.
+
+        Weights are frozen into the compiled code on a CPU. Where compiling fails, for want of a C++ compiler for
+        instance, one warning is given and the network runs uncompiled.
+
+        Args:
+            mode: False leaves the network alone, True is "default", otherwise a mode of `torch.compile`.
+        """
+        if not mode:
+            return
+        name = "default" if mode is True else str(mode)
+        options = torch._inductor.list_mode_options(name)
+        if self.device.type == "cpu":
+            options["freezing"] = True
+        self._network = _Compiled(self.model, options)
+
+    def forward(
+        self,
+        im: Tensor,
+        augment: bool = False,
+        embed: Iterable[int] | None = None,
+        **kwargs: Any,
+    ) -> Any:  # Any: outputs differ by task
+        """Run the network on an NCHW batch; plain passes use the compiled code if there is any."""
+        if augment or embed:
+            return self.model(im, augment=augment, embed=embed, **kwargs)
+        return self._network(im, **kwargs)
+
+
+class _Compiled:
+    """A compiled network that falls back to the plain one when it cannot be built."""
+
+    def __init__(self, model: nn.Module, options: dict[str, Any]) -> None:
+        self.model = model
+        self.compiled: Callable[..., Any] | None = torch.compile(model, options=options)
+
+    def __call__(self, im: Tensor, **kwargs: Any) -> Any:  # Any: as the network
+        if self.compiled is not None:
+            try:
+                return self.compiled(im, **kwargs)
+            except RuntimeError as error:
+                output = self.model(im, **kwargs)  # a failure of the network itself surfaces here
+                first_line = str(error).strip().splitlines()[:1]
+                LOGGER.warning(f"torch.compile failed, running uncompiled: {' '.join(first_line)}")
+                self.compiled = None
+                return output
+        return self.model(im, **kwargs)
+
+
+def _activate_in_place(model: nn.Module) -> None:
+    """Let convolution blocks overwrite the convolution's output, which nothing else reads."""
+    for module in model.modules():
+        if isinstance(module, Conv) and type(getattr(module, "act", None)) is nn.SiLU:
+            module.act = nn.SiLU(inplace=True)
