@@ -26,7 +26,7 @@ from ultralytics.errors import (
     UltralyticsError,
     nearest,
 )
-from ultralytics.registry import all_tasks, get
+from ultralytics.registry import get
 from ultralytics.utils.environment import env_bool
 from ultralytics.utils.logging import LOGGER, configure_logging
 

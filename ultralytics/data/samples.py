@@ -1,0 +1,124 @@
+"""Sample data sets that are rendered on this computer: no download, the same pictures every time.
+
+A data set YAML asks for one with the key `generator`. The set is written beside its place and renamed when it is
+complete, so a folder that exists is whole; `.sample` in it names the recipe that made it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ultralytics.data.scenes import Scene, render_scene
+from ultralytics.errors import DatasetError, DatasetNotFound, nearest
+from ultralytics.utils.logging import LOGGER
+
+__all__ = ["GENERATORS", "detect_lines", "ensure_sample"]
+
+MARKER = ".sample"
+SEED = 20
+SPLITS = {"train": 96, "val": 32}
+SIZES_HW = ((320, 320), (288, 352), (352, 288), (256, 320), (320, 384))
+JPEG_QUALITY = 92
+PNG_EVERY = 8  # every n-th picture is a PNG, so that both readers are used
+
+
+def ensure_sample(name: str, root: Path | None = None) -> Path:
+    """Folder of a rendered data set, made now unless it is there.
+
+    Args:
+        name: key of `GENERATORS`.
+        root: folder to use instead of `<datasets_dir>/<name>`.
+
+    Raises:
+        DatasetNotFound: no such generator.
+        DatasetError: the folder exists but was not made by a generator; it is left alone.
+    """
+    if name not in GENERATORS:
+        known = ", ".join(GENERATORS)
+        raise DatasetNotFound(
+            f"no sample set {name!r}{nearest(name, GENERATORS)}; there is: {known}"
+        )
+    recipe, write = GENERATORS[name]
+    folder = _default_root(name) if root is None else root
+    if _recipe_of(folder) == recipe:
+        return folder
+    if folder.exists() and _recipe_of(folder) is None:
+        raise DatasetError(f"{folder} is not a rendered sample set; move it or set datasets_dir")
+    LOGGER.info(f"Rendering the sample data set {name} in {folder}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
+        made = Path(scratch) / "made"
+        write(made)
+        (made / MARKER).write_text(recipe, encoding="utf-8")
+        _swap(made, folder, Path(scratch) / "old", recipe)
+    return folder
+
+
+def _default_root(name: str) -> Path:
+    from ultralytics.utils.settings import SETTINGS
+
+    return Path(SETTINGS["datasets_dir"]) / name
+
+
+def _recipe_of(folder: Path) -> str | None:
+    marker = folder / MARKER
+    return marker.read_text(encoding="utf-8") if marker.is_file() else None
+
+
+def _swap(made: Path, folder: Path, old: Path, recipe: str) -> None:
+    """Put the finished folder in place; another process may have done so first."""
+    if folder.exists():
+        os.replace(folder, old)
+    try:
+        os.replace(made, folder)
+    except OSError:
+        if _recipe_of(folder) != recipe:
+            raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def detect_lines(scene: Scene) -> list[str]:
+    """Label lines `class cx cy w h`, normalised to the picture."""
+    height, width = scene.image.shape[:2]
+    lines = []
+    for shape in scene.shapes:
+        x1, y1, x2, y2 = shape.box(height, width)
+        centre = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+        size = (x2 - x1) / width, (y2 - y1) / height
+        lines.append(f"{shape.label} " + " ".join(f"{v:.6f}" for v in (*centre, *size)))
+    return lines
+
+
+def _write_shapes(root: Path) -> None:
+    for split_number, (split, total) in enumerate(SPLITS.items()):
+        images, labels = root / "images" / split, root / "labels" / split
+        images.mkdir(parents=True)
+        labels.mkdir(parents=True)
+        for number in range(total):
+            rng = np.random.default_rng([SEED, split_number, number])
+            height, width = SIZES_HW[int(rng.integers(len(SIZES_HW)))]
+            scene = render_scene(rng, height, width, count=int(rng.integers(1, 5)))
+            suffix = ".png" if number % PNG_EVERY == PNG_EVERY - 1 else ".jpg"
+            file = images / f"{number:03d}{suffix}"
+            file.write_bytes(_encode(scene, suffix))
+            text = "\n".join(detect_lines(scene)) + "\n"
+            (labels / f"{file.stem}.txt").write_text(text, encoding="utf-8")
+
+
+def _encode(scene: Scene, suffix: str) -> bytes:
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
+    done, data = cv2.imencode(suffix, scene.image, options)
+    if not done:
+        raise DatasetError(f"OpenCV cannot write {suffix} pictures")
+    return data.tobytes()
+
+
+# Name -> recipe (changed whenever the pictures change) and the function that writes the set into a new folder.
+GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {"shapes": ("shapes 1", _write_shapes)}
