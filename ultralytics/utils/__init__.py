@@ -106,110 +106,41 @@ if TYPE_CHECKING:
     from ultralytics.utils.yaml_io import yaml_print as yaml_print
     from ultralytics.utils.yaml_io import yaml_save as yaml_save
 
+_HOMES = {
+    "cfg.load": "DEFAULT_CFG DEFAULT_CFG_DICT DEFAULT_CFG_KEYS",
+    "cfg.paths": "DEFAULT_CFG_PATH",
+    "utils.constants": (
+        "DATASETS_DIR DEVICE_MODEL ENVIRONMENT FLOAT_OR_INT GIT IS_COLAB IS_DEBIAN "
+        "IS_DEBIAN_BOOKWORM IS_DEBIAN_TRIXIE IS_DOCKER IS_JETSON IS_JUPYTER IS_KAGGLE "
+        "IS_PIP_PACKAGE IS_RASPBERRYPI IS_UBUNTU ONLINE RUNS_DIR SETTINGS_FILE STR_OR_PATH "
+        "TESTS_RUNNING TORCHVISION_VERSION TORCH_VERSION USER_CONFIG_DIR WEIGHTS_DIR"
+    ),
+    "utils.environment": (
+        "ARGV ARM64 ASSETS ASSETS_URL AUTOINSTALL FILE IS_VSCODE LINUX LOCAL_RANK MACOS "
+        "MACOS_VERSION NOT_MACOS14 NUM_THREADS PLATFORM_URL PYTHON_VERSION RANK RKNN_CHIPS ROOT "
+        "SAFE_LOAD VERBOSE WINDOWS WORLD_SIZE env_bool get_ubuntu_version is_colab is_debian "
+        "is_dgx is_dir_writeable is_docker is_github_action_running is_jetson is_jupyter "
+        "is_kaggle is_online is_pip_package is_pytest_running is_raspberrypi is_runpod "
+        "is_ubuntu read_device_model"
+    ),
+    "utils.export_mixin": "DataExportMixin",
+    "utils.logging": (
+        "LOGGER LOGGING_NAME colorstr configure_logging emojis remove_colorstr set_logging"
+    ),
+    "utils.misc": (
+        "HELP_MSG clean_url deprecation_warn get_default_args set_sentry url2file vscode_msg"
+    ),
+    "utils.namespace": "IterableSimpleNamespace",
+    "utils.settings": "JSONDict SETTINGS SettingsManager get_user_config_dir",
+    "utils.simple_class": "SimpleClass",
+    "utils.tqdm": "TQDM",
+    "utils.wrappers": "Retry ThreadingLocked TryExcept plt_settings threaded",
+    "utils.yaml_io": "YAML yaml_load yaml_print yaml_save",
+}
+
 _load, __dir__, __all__ = attach(
     __name__,
-    {
-        "ARGV": "ultralytics.utils.environment",
-        "ARM64": "ultralytics.utils.environment",
-        "ASSETS": "ultralytics.utils.environment",
-        "ASSETS_URL": "ultralytics.utils.environment",
-        "AUTOINSTALL": "ultralytics.utils.environment",
-        "DATASETS_DIR": "ultralytics.utils.constants",
-        "DEFAULT_CFG": "ultralytics.cfg.load",
-        "DEFAULT_CFG_DICT": "ultralytics.cfg.load",
-        "DEFAULT_CFG_KEYS": "ultralytics.cfg.load",
-        "DEFAULT_CFG_PATH": "ultralytics.cfg.paths",
-        "DEVICE_MODEL": "ultralytics.utils.constants",
-        "DataExportMixin": "ultralytics.utils.export_mixin",
-        "ENVIRONMENT": "ultralytics.utils.constants",
-        "FILE": "ultralytics.utils.environment",
-        "FLOAT_OR_INT": "ultralytics.utils.constants",
-        "GIT": "ultralytics.utils.constants",
-        "HELP_MSG": "ultralytics.utils.misc",
-        "IS_COLAB": "ultralytics.utils.constants",
-        "IS_DEBIAN": "ultralytics.utils.constants",
-        "IS_DEBIAN_BOOKWORM": "ultralytics.utils.constants",
-        "IS_DEBIAN_TRIXIE": "ultralytics.utils.constants",
-        "IS_DOCKER": "ultralytics.utils.constants",
-        "IS_JETSON": "ultralytics.utils.constants",
-        "IS_JUPYTER": "ultralytics.utils.constants",
-        "IS_KAGGLE": "ultralytics.utils.constants",
-        "IS_PIP_PACKAGE": "ultralytics.utils.constants",
-        "IS_RASPBERRYPI": "ultralytics.utils.constants",
-        "IS_UBUNTU": "ultralytics.utils.constants",
-        "IS_VSCODE": "ultralytics.utils.environment",
-        "IterableSimpleNamespace": "ultralytics.utils.namespace",
-        "JSONDict": "ultralytics.utils.settings",
-        "LINUX": "ultralytics.utils.environment",
-        "LOCAL_RANK": "ultralytics.utils.environment",
-        "LOGGER": "ultralytics.utils.logging",
-        "LOGGING_NAME": "ultralytics.utils.logging",
-        "MACOS": "ultralytics.utils.environment",
-        "MACOS_VERSION": "ultralytics.utils.environment",
-        "NOT_MACOS14": "ultralytics.utils.environment",
-        "NUM_THREADS": "ultralytics.utils.environment",
-        "ONLINE": "ultralytics.utils.constants",
-        "PLATFORM_URL": "ultralytics.utils.environment",
-        "PYTHON_VERSION": "ultralytics.utils.environment",
-        "RANK": "ultralytics.utils.environment",
-        "RKNN_CHIPS": "ultralytics.utils.environment",
-        "ROOT": "ultralytics.utils.environment",
-        "RUNS_DIR": "ultralytics.utils.constants",
-        "Retry": "ultralytics.utils.wrappers",
-        "SAFE_LOAD": "ultralytics.utils.environment",
-        "SETTINGS": "ultralytics.utils.settings",
-        "SETTINGS_FILE": "ultralytics.utils.constants",
-        "STR_OR_PATH": "ultralytics.utils.constants",
-        "SettingsManager": "ultralytics.utils.settings",
-        "SimpleClass": "ultralytics.utils.simple_class",
-        "TESTS_RUNNING": "ultralytics.utils.constants",
-        "TORCHVISION_VERSION": "ultralytics.utils.constants",
-        "TORCH_VERSION": "ultralytics.utils.constants",
-        "TQDM": "ultralytics.utils.tqdm",
-        "ThreadingLocked": "ultralytics.utils.wrappers",
-        "TryExcept": "ultralytics.utils.wrappers",
-        "USER_CONFIG_DIR": "ultralytics.utils.constants",
-        "VERBOSE": "ultralytics.utils.environment",
-        "WEIGHTS_DIR": "ultralytics.utils.constants",
-        "WINDOWS": "ultralytics.utils.environment",
-        "WORLD_SIZE": "ultralytics.utils.environment",
-        "YAML": "ultralytics.utils.yaml_io",
-        "clean_url": "ultralytics.utils.misc",
-        "colorstr": "ultralytics.utils.logging",
-        "configure_logging": "ultralytics.utils.logging",
-        "deprecation_warn": "ultralytics.utils.misc",
-        "emojis": "ultralytics.utils.logging",
-        "env_bool": "ultralytics.utils.environment",
-        "get_default_args": "ultralytics.utils.misc",
-        "get_ubuntu_version": "ultralytics.utils.environment",
-        "get_user_config_dir": "ultralytics.utils.settings",
-        "is_colab": "ultralytics.utils.environment",
-        "is_debian": "ultralytics.utils.environment",
-        "is_dgx": "ultralytics.utils.environment",
-        "is_dir_writeable": "ultralytics.utils.environment",
-        "is_docker": "ultralytics.utils.environment",
-        "is_github_action_running": "ultralytics.utils.environment",
-        "is_jetson": "ultralytics.utils.environment",
-        "is_jupyter": "ultralytics.utils.environment",
-        "is_kaggle": "ultralytics.utils.environment",
-        "is_online": "ultralytics.utils.environment",
-        "is_pip_package": "ultralytics.utils.environment",
-        "is_pytest_running": "ultralytics.utils.environment",
-        "is_raspberrypi": "ultralytics.utils.environment",
-        "is_runpod": "ultralytics.utils.environment",
-        "is_ubuntu": "ultralytics.utils.environment",
-        "plt_settings": "ultralytics.utils.wrappers",
-        "read_device_model": "ultralytics.utils.environment",
-        "remove_colorstr": "ultralytics.utils.logging",
-        "set_logging": "ultralytics.utils.logging",
-        "set_sentry": "ultralytics.utils.misc",
-        "threaded": "ultralytics.utils.wrappers",
-        "url2file": "ultralytics.utils.misc",
-        "vscode_msg": "ultralytics.utils.misc",
-        "yaml_load": "ultralytics.utils.yaml_io",
-        "yaml_print": "ultralytics.utils.yaml_io",
-        "yaml_save": "ultralytics.utils.yaml_io",
-    },
+    {name: f"ultralytics.{home}" for home, names in _HOMES.items() for name in names.split()},
 )
 
 _LIVE = ("DATASETS_DIR", "RUNS_DIR", "WEIGHTS_DIR")  # settings decide, so the value is never kept
