@@ -79,7 +79,7 @@ class PyTorchBackend(BaseBackend):
             model = model.to(memory_format=torch.channels_last)
         _activate_in_place(model)
         self.model: Any = model  # Any: the library's networks and plain modules
-        self._network: Callable[..., Any] = model
+        self._compiled: _Compiled | None = None
         self._describe()
 
     def _describe(self) -> None:
@@ -112,7 +112,7 @@ class PyTorchBackend(BaseBackend):
         options = torch._inductor.list_mode_options(name)
         if self.device.type == "cpu":
             options["freezing"] = True
-        self._network = _Compiled(self.model, options)
+        self._compiled = _Compiled(self.model, options)
 
     def forward(
         self,
@@ -124,7 +124,8 @@ class PyTorchBackend(BaseBackend):
         """Run the network on an NCHW batch; plain passes use the compiled code if there is any."""
         if augment or embed:
             return self.model(im, augment=augment, embed=embed, **kwargs)
-        return self._network(im, **kwargs)
+        network = self._compiled or self.model
+        return network(im, **kwargs)
 
 
 class _Compiled:

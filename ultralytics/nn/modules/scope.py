@@ -29,12 +29,13 @@ class BuildScope:
     legacy: bool | None = None
 
 
-_SCOPE: ContextVar[BuildScope] = ContextVar("build_scope", default=BuildScope())
+_UNSET = BuildScope()
+_SCOPE: ContextVar[BuildScope | None] = ContextVar("build_scope", default=None)
 
 
 def current_scope() -> BuildScope:
     """The choices of the network under construction in this context."""
-    return _SCOPE.get()
+    return _SCOPE.get() or _UNSET
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def build_scope(
     activation: nn.Module | None = None, legacy: bool | None = None
 ) -> Iterator[BuildScope]:
     """Set choices for the duration of a block; a value of None keeps the one in force."""
-    outer = _SCOPE.get()
+    outer = current_scope()
     scope = replace(
         outer,
         activation=outer.activation if activation is None else activation,

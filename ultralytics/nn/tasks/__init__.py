@@ -1,0 +1,27 @@
+"""Task models, the model builder and checkpoints.
+
+`parse_model` and `yaml_model_load` are called through this package, so that a replacement set here takes effect.
+"""
+
+from ultralytics.nn.tasks.yaml import (  # isort: skip  (the models below read this package while they load)
+    guess_model_scale,
+    guess_model_task,
+    yaml_model_load,
+)
+from ultralytics.nn.tasks.base import BaseModel
+from ultralytics.nn.tasks.detection import DetectionModel
+from ultralytics.nn.tasks.layers import register_module
+from ultralytics.nn.tasks.parse import parse_model
+from ultralytics.utils.publishing import publish
+
+__all__ = (
+    "BaseModel",
+    "DetectionModel",
+    "guess_model_scale",
+    "guess_model_task",
+    "parse_model",
+    "register_module",
+    "yaml_model_load",
+)
+
+publish(__name__, ("BaseModel", "DetectionModel"))

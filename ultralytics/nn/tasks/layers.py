@@ -1,0 +1,297 @@
+"""Layer classes a model file may name, and how each turns its row into constructor arguments.
+
+Chapter 10, section 1.4 of the specification is the source of every rule. Users add classes with `register_module`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import ceil, inf
+from typing import Any
+
+from torch import nn
+
+from ultralytics.errors import ConfigValueError, nearest
+from ultralytics.nn import modules
+from ultralytics.nn.modules import block, conv, head
+
+__all__ = ["Row", "Rule", "known_names", "lookup", "register_module", "registered_classes"]
+
+Args = list[Any]  # Any: literals of a model file and, once rewritten, lists of channels
+
+
+@dataclass
+class Row:
+    """One row while its arguments are worked out.
+
+    Attributes:
+        source: row numbers it reads; negative ones count back.
+        repeats: depth-scaled repeats; a rule that hands them to the constructor sets them to 1.
+        args: arguments as written, with `nc` and its like replaced.
+        channels: output channels of all earlier rows; the last entry belongs to the row before.
+        width, max_channels, scale: compound scaling in force.
+        reg_max, end2end: what the file says about box heads.
+        out: output channels, set by the rule.
+    """
+
+    source: int | list[int]
+    repeats: int
+    args: Args
+    channels: list[Any]  # Any: an int, or a list of ints after CBLinear
+    width: float = 1.0
+    max_channels: float = inf
+    scale: str = ""
+    reg_max: int = 16
+    end2end: bool | None = None
+    out: Any = field(default=None)  # Any: as channels
+
+    @property
+    def input(self) -> Any:  # Any: as channels
+        """Channels of the (single) input."""
+        first = self.source if isinstance(self.source, int) else self.source[0]
+        return self.channels[first]
+
+    @property
+    def inputs(self) -> list[Any]:  # Any: as channels
+        """Channels of every input."""
+        listed = [self.source] if isinstance(self.source, int) else self.source
+        return [self.channels[i] for i in listed]
+
+    def scaled(self, channels: float) -> int:
+        """Channels after the upper limit and the width factor, rounded up to a multiple of 8."""
+        return ceil(min(channels, self.max_channels) * self.width / 8) * 8
+
+
+Rule = Callable[[Row], Args]  # sets row.out (and row.repeats) and returns the constructor arguments
+
+
+def _plain(row: Row) -> Args:
+    """Arguments as they stand; as many channels out as in."""
+    row.out = row.input
+    return row.args
+
+
+def _scaled(row: Row) -> Args:
+    row.out = row.scaled(row.args[0])
+    return [row.input, row.out, *row.args[1:]]
+
+
+def _repeated(row: Row) -> Args:
+    row.out = row.scaled(row.args[0])
+    repeats, row.repeats = row.repeats, 1
+    return [row.input, row.out, repeats, *row.args[1:]]
+
+
+def _c3k2(row: Row) -> Args:
+    args = _repeated(row)
+    if row.scale in ("m", "l", "x"):
+        args[3:4] = [True]  # deeper scales always use C3k units
+    return args
+
+
+def _a2c2f(row: Row) -> Args:
+    args = _repeated(row)
+    return [*args, True, 1.2] if row.scale in ("l", "x") else args
+
+
+def _aifi(row: Row) -> Args:
+    row.out = row.channels[-1]
+    return [row.input, *row.args]
+
+
+def _hgstem(row: Row) -> Args:
+    row.out = row.args[1]
+    return [row.input, *row.args]
+
+
+def _hgblock(row: Row) -> Args:
+    row.out = row.args[1]
+    repeats, row.repeats = row.repeats, 1
+    return [row.input, *row.args[:3], repeats, *row.args[3:]]
+
+
+def _resnet(row: Row) -> Args:
+    is_first = len(row.args) > 3 and row.args[3]
+    row.out = row.args[1] if is_first else 4 * row.args[1]
+    return row.args
+
+
+def _batchnorm(row: Row) -> Args:
+    row.out = row.channels[-1]
+    return [row.input]
+
+
+def _concat(row: Row) -> Args:
+    row.out = sum(row.inputs)
+    return row.args
+
+
+def _cblinear(row: Row) -> Args:
+    row.out = row.args[0]
+    return [row.input, *row.args]
+
+
+def _cbfuse(row: Row) -> Args:
+    row.out = row.inputs[-1]
+    return row.args
+
+
+def _declared(row: Row) -> Args:
+    """First argument only tells the output channels."""
+    row.out = row.args[0]
+    return row.args[1:]
+
+
+def _box_head(row: Row) -> Args:
+    row.out = row.channels[-1]
+    return [*row.args, row.reg_max, row.end2end, row.inputs]
+
+
+def _levels_last(row: Row) -> Args:
+    row.out = row.channels[-1]
+    return [*row.args, row.inputs]
+
+
+NAMED_RULES: dict[str, Rule] = {
+    "plain": _plain,
+    "scaled": _scaled,
+    "repeated": _repeated,
+    "box_head": _box_head,
+    "levels_last": _levels_last,
+}
+
+# Rule per class name of the library; a class without an entry is `_plain`.
+_LIBRARY_RULES: dict[str, Rule] = {
+    **dict.fromkeys(
+        [
+            "Conv",
+            "ConvTranspose",
+            "DWConv",
+            "DWConvTranspose2d",
+            "GhostConv",
+            "Focus",
+            "Conv2",
+            "LightConv",
+            "RepConv",
+            "Bottleneck",
+            "GhostBottleneck",
+            "SPP",
+            "SPPF",
+            "ELAN1",
+            "RepNCSPELAN4",
+            "ADown",
+            "AConv",
+            "SPPELAN",
+            "PSA",
+            "SCDown",
+            "CIB",
+            "RepBottleneck",
+            "Proto",
+        ],
+        _scaled,
+    ),
+    **dict.fromkeys(
+        [
+            "BottleneckCSP",
+            "C1",
+            "C2",
+            "C2f",
+            "C3",
+            "C3TR",
+            "C3Ghost",
+            "C3x",
+            "C3f",
+            "C3k",
+            "RepC3",
+            "RepCSP",
+            "C2fPSA",
+            "C2PSA",
+            "C2fCIB",
+        ],
+        _repeated,
+    ),
+    "C3k2": _c3k2,
+    "A2C2f": _a2c2f,
+    "AIFI": _aifi,
+    "HGStem": _hgstem,
+    "HGBlock": _hgblock,
+    "ResNetLayer": _resnet,
+    "Concat": _concat,
+    "CBLinear": _cblinear,
+    "CBFuse": _cbfuse,
+    "Index": _declared,
+    "Detect": _box_head,
+    "v10Detect": _levels_last,
+}
+_TORCH_RULES: dict[str, Rule] = {"nn.ConvTranspose2d": _scaled, "nn.BatchNorm2d": _batchnorm}
+
+_REGISTERED: dict[str, tuple[type[nn.Module], Rule]] = {}
+
+
+def register_module(
+    cls: type[nn.Module], rule: str | Rule = "plain", name: str | None = None
+) -> type[nn.Module]:
+    """Let model files name a class of yours, and let checkpoints that contain it be opened safely.
+
+    Args:
+        cls: the layer.
+        rule: how its row becomes constructor arguments: "plain" (as written, same channels out as in), "scaled"
+            (c1, c2, *rest), "repeated" (c1, c2, n, *rest), "box_head" (*args, reg_max, end2end, ch),
+            "levels_last" (*args, ch), or a function that takes a `Row`, sets `row.out` and returns the arguments.
+        name: name in model files; the class name when absent.
+
+    Raises:
+        ConfigValueError: the name is taken by another class, or the rule is unknown.
+    """
+    name = name or cls.__name__
+    if name in _REGISTERED and _REGISTERED[name][0] is not cls:
+        raise ConfigValueError(f"a layer called {name!r} is already registered")
+    if isinstance(rule, str):
+        if rule not in NAMED_RULES:
+            raise ConfigValueError(f"no rule {rule!r}; choose one of {', '.join(NAMED_RULES)}")
+        rule = NAMED_RULES[rule]
+    _REGISTERED[name] = (cls, rule)
+    return cls
+
+
+def registered_classes() -> dict[str, type[nn.Module]]:
+    """Classes added by users, by the dotted path that a pickle would name."""
+    return {f"{cls.__module__}.{cls.__qualname__}": cls for cls, _ in _REGISTERED.values()}
+
+
+def known_names() -> list[str]:
+    """Names a row may use, apart from `nn.*` and `torchvision.ops.*`."""
+    library = {*modules.__all__, *block.__all__, *conv.__all__, *head.__all__} - {"autopad"}
+    return sorted(library | _REGISTERED.keys())
+
+
+def lookup(name: str) -> tuple[type[nn.Module], Rule]:
+    """Class and rule of a name in a model file.
+
+    Raises:
+        ConfigValueError: no layer has this name.
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    if name.startswith("nn."):
+        return _module_class(nn, name), _TORCH_RULES.get(name, _plain)
+    if name.startswith("torchvision.ops."):
+        import torchvision
+
+        return _module_class(torchvision.ops, name), _plain
+    for home in (conv, block, head):
+        if name in home.__all__ and isinstance(found := getattr(home, name), type):
+            return found, _LIBRARY_RULES.get(name, _plain)
+    known: Sequence[str] = known_names()
+    raise ConfigValueError(
+        f"no layer is called {name!r}{nearest(name, known)}; "
+        "add your own with ultralytics.nn.tasks.register_module"
+    )
+
+
+def _module_class(home: Any, name: str) -> type[nn.Module]:  # Any: a package
+    found = getattr(home, name.rpartition(".")[2], None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ConfigValueError(f"{name!r} is not a layer class")
+    return found

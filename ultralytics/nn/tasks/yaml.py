@@ -1,0 +1,146 @@
+"""Model files: from a name such as `yolo11s.yaml` to its content, its scale letter and its task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from torch import nn
+
+from ultralytics.errors import nearest
+from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.yaml_io import YAML
+
+__all__ = ["find_model_yaml", "guess_model_scale", "guess_model_task", "yaml_model_load"]
+
+MODELS = Path(__file__).resolve().parents[2] / "cfg" / "models"
+SCALE = re.compile(r"yolo(e-)?[v]?\d+([nslmx])")
+UNIFIED = re.compile(r"(\d+)([nslmx])(.+)?$")
+OLD_P6 = re.compile(r"yolov[58][nsmlx]6")
+
+ModelFile = dict[str, Any]  # Any: the content of a model file
+
+
+def guess_model_scale(model_path: str | Path) -> str:
+    """The scale letter in a file name (`yolo11s-seg.yaml` -> "s"), or an empty text."""
+    found = SCALE.search(Path(model_path).stem)
+    return found.group(2) if found else ""
+
+
+@cache
+def _packaged() -> dict[str, Path]:
+    return {path.name: path for path in sorted(MODELS.rglob("*.yaml"))}
+
+
+def find_model_yaml(path: str | Path) -> Path:
+    """The file behind a model name: as given, or the packaged one, or the packaged one without scale letter.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    asked = Path(path)
+    if OLD_P6.fullmatch(asked.stem):
+        renamed = asked.with_name(f"{asked.stem[:-1]}-p6{asked.suffix}")
+        LOGGER.warning(f"{asked.name} is now called {renamed.name}.")
+        asked = renamed
+    if asked.suffix.lower() not in (".yaml", ".yml"):
+        raise FileNotFoundError(f"'{path}' is no model file: its name must end in .yaml or .yml")
+    unified = asked.with_name(UNIFIED.sub(r"\1\3", asked.stem) + asked.suffix)
+    for candidate in (asked, unified):
+        if candidate.is_file():
+            return candidate
+        for name in (
+            candidate.name,
+            re.sub(r"(yolov[35]\w*?)u(\.ya?ml)$", r"\1\2", candidate.name),
+        ):
+            if name in _packaged():
+                return _packaged()[name]
+    raise FileNotFoundError(f"'{unified}' does not exist{nearest(unified.name, _packaged())}")
+
+
+def yaml_model_load(path: str | Path) -> ModelFile:
+    """Read a model file by name or path; `scale` and `yaml_file` are added.
+
+    The letter in the requested name wins over a `scale` written in the file.
+    """
+    content = YAML.load(find_model_yaml(path))
+    content["scale"] = guess_model_scale(path) or content.get("scale") or ""
+    content["yaml_file"] = str(path)
+    return content
+
+
+# What the last row of a model file says about its task, tested in this order.
+HEAD_WORDS = (
+    ("detect", "detect"),
+    ("semanticsegment", "semantic"),
+    ("segment", "segment"),
+    ("pose", "pose"),
+    ("obb", "obb"),
+    ("depth", "depth"),
+    ("rtdetrdecoder", "detect"),
+)
+# Parts of file names, tested in this order.
+NAME_WORDS = (
+    (("-semseg", "-sem"), "semantic", "semantic"),
+    (("-seg",), "segment", "segment"),
+    (("-cls",), "classify", "classify"),
+    (("-pose",), "pose", "pose"),
+    (("-obb",), "obb", "obb"),
+    (("-depth",), "depth", "depth"),
+)
+
+
+def _task_of_content(content: Mapping[str, Any]) -> str | None:
+    word = str(content["head"][-1][-2]).lower()
+    if word in ("classify", "classifier", "cls", "fc"):
+        return "classify"
+    return next((task for part, task in HEAD_WORDS if part in word), None)
+
+
+def _task_of_module(model: nn.Module) -> str | None:
+    inner: Any = model  # Any: walks nested wrappers by attribute
+    for _ in range(3):
+        args = getattr(inner, "args", None)
+        task = args.get("task") if isinstance(args, Mapping) else getattr(args, "task", None)
+        if task:
+            return str(task)
+        if isinstance(content := getattr(inner, "yaml", None), Mapping):
+            return _task_of_content(content)
+        inner = getattr(inner, "model", None)
+    for module in model.modules():
+        found = _task_of_content({"head": [[None, None, type(module).__name__, []]]})
+        if found:
+            return found
+    return None
+
+
+def _task_of_name(path: PurePath) -> str | None:
+    for suffixes, word, task in NAME_WORDS:
+        if any(s in path.stem for s in suffixes) or word in path.parts:
+            return task
+    return "detect" if "detect" in path.parts else None
+
+
+def guess_model_task(model: str | Path | Mapping[str, Any] | nn.Module) -> str:
+    """Task of a network, of the content of a model file, or of a file name.
+
+    A name that says nothing counts as detect, with a warning.
+    """
+    found: str | None = None
+    if isinstance(model, Mapping):
+        found = _task_of_content(model)
+    elif isinstance(model, nn.Module):
+        found = _task_of_module(model)
+    elif isinstance(model, (str, Path)):
+        found = _task_of_name(PurePath(model))
+    if found is None:
+        shown = model if isinstance(model, (str, Path)) else type(model).__name__
+        LOGGER.warning(
+            f"The task of {shown} cannot be told from its name; assuming task=detect. "
+            "Set task= to one of detect, segment, semantic, depth, classify, pose, obb."
+        )
+        return "detect"
+    return found
