@@ -8,7 +8,7 @@ D = detections, G = targets, T = thresholds. Thresholds are the bits of an integ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ultralytics.utils.metrics.average_precision import Floats
 
-__all__ = ["CocoEvaluator", "CocoSummary"]
+__all__ = ["CocoEvaluator", "CocoSummary", "evaluate_files"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -161,6 +161,48 @@ class CocoEvaluator:
         box, cls, area, crowd = _join([self._truth[i] for i in sequence], (4, 0, 0, 0))
         image = np.repeat(images, [len(self._truth[i][1]) for i in sequence])
         return found, _Targets(image, cls.astype(np.int64), box, area, crowd.astype(bool))
+
+
+def evaluate_files(
+    predictions: list[dict[str, Any]],  # Any: JSON values
+    annotations: dict[str, Any],
+    image_ids: Collection[int | str] | None = None,
+) -> CocoSummary:
+    """Evaluate COCO result rows against a COCO annotation file, both already parsed.
+
+    Args:
+        predictions: rows with image_id, category_id, bbox (left, top, width, height) and score.
+        annotations: its "annotations" give bbox, area and iscrowd; its "images" what is evaluated.
+        image_ids: evaluate only these images.
+    """
+    wanted = {image["id"] for image in annotations["images"]}
+    if image_ids is not None:
+        wanted &= set(image_ids)
+    found: dict[Any, list[dict[str, Any]]] = {image: [] for image in wanted}
+    truth: dict[Any, list[dict[str, Any]]] = {image: [] for image in wanted}
+    for rows, table in ((predictions, found), (annotations["annotations"], truth)):
+        for row in rows:
+            if row["image_id"] in table:
+                table[row["image_id"]].append(row)
+    evaluator = CocoEvaluator()
+    for image in sorted(wanted):
+        own, targets = found[image], truth[image]
+        evaluator.add(
+            _corners(own),
+            [row["score"] for row in own],
+            [row["category_id"] for row in own],
+            _corners(targets),
+            [row["category_id"] for row in targets],
+            areas_G=[row["area"] for row in targets],
+            crowd_G=[bool(row.get("iscrowd", 0)) for row in targets],
+        )
+    return evaluator.evaluate()
+
+
+def _corners(rows: list[dict[str, Any]]) -> Floats:
+    boxes = np.array([row["bbox"] for row in rows], dtype=float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
 
 
 @dataclass
