@@ -9,5 +9,17 @@ from ultralytics.geometry.anchors import (
     make_anchors,
     rbox2dist,
 )
+from ultralytics.geometry.assign import RotatedTaskAlignedAssigner, TaskAlignedAssigner
+from ultralytics.utils.publishing import publish
 
-__all__ = ["bbox2dist", "dist2bbox", "dist2rbox", "make_anchors", "rbox2dist"]
+__all__ = [
+    "RotatedTaskAlignedAssigner",
+    "TaskAlignedAssigner",
+    "bbox2dist",
+    "dist2bbox",
+    "dist2rbox",
+    "make_anchors",
+    "rbox2dist",
+]
+
+publish(__name__, ["RotatedTaskAlignedAssigner", "TaskAlignedAssigner"])
