@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import cv2
 
 from ultralytics.data.sources.listing import list_media, read_list_file
 from ultralytics.data.sources.types import Batch, Image, SourceTypes
+from ultralytics.data.verify import exif_size
 from ultralytics.errors import SourceError
 from ultralytics.utils.logging import LOGGER
-from ultralytics.utils.patches import imread
+from ultralytics.utils.patches import image_open, imread
 
 __all__ = ["LoadImagesAndVideos", "read_flag"]
 
@@ -29,6 +31,15 @@ PIL_ONLY = frozenset({"avif", "heic", "heif"})  # decoders that are not safe to 
 def read_flag(channels: int) -> int:
     """OpenCV flag that gives images of a channel count."""
     return {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR}.get(channels, cv2.IMREAD_UNCHANGED)
+
+
+def _header_size(file: str) -> tuple[int, int] | None:
+    """Width and height as displayed, or None where only decoding can tell."""
+    try:
+        with image_open(file) as picture:
+            return exif_size(picture)
+    except OSError:
+        return None
 
 
 class LoadImagesAndVideos:
@@ -83,6 +94,13 @@ class LoadImagesAndVideos:
             return sorted(read_list_file(file))
         entries = [str(entry) for entry in path]
         return entries if explicit else sorted(entries)
+
+    @cached_property
+    def one_shape(self) -> bool | None:
+        """Whether all listed images have one size, from their headers; None unless they were listed one by one."""
+        if not self.explicit or self.nf == self.bs == 1:
+            return None
+        return len({_header_size(file) for file in self.files}) == 1
 
     def __len__(self) -> int:
         return -(-self.nf // self.bs)

@@ -1,0 +1,1 @@
+"""Parts of the predictor: reading ahead, tensors, output files, windows."""
