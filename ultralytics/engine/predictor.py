@@ -10,9 +10,8 @@ between steps the one that moved last.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,8 @@ from ultralytics.data.augment import LetterBox
 from ultralytics.data.sources.dispatch import load_inference_source
 from ultralytics.data.sources.types import SourceTypes
 from ultralytics.engine.prediction.batches import Batch, batches_of, worth_reading_ahead
+from ultralytics.engine.prediction.run import REPORTED, OfRun, Run
 from ultralytics.engine.prediction.saving import (
-    Names,
     OldCrops,
     VideoWriters,
     without_media_suffix,
@@ -57,52 +56,6 @@ LEAST_MAX_DET = 300  # rows an end-to-end head gives at least, so that a class f
 STAGES = ("preprocess", "inference", "postprocess")
 
 
-@dataclass
-class Run:
-    """What one run knows; fields without a comment are public attributes of the predictor."""
-
-    args: Any  # Any: namespace of checked settings
-    save_dir: Path
-    imgsz: Any = None  # Any: [height, width] once the source is open
-    dataset: Any = None  # Any: a loader
-    source_type: SourceTypes | None = None
-    batch: tuple[list[str], Any, list[str]] | None = None
-    results: Any = None  # Any: list of results; callbacks may put any iterable here
-    seen: int = 0
-    speed: dict[str, float] | None = None
-    pixels: int | None = None
-    plotted_img: np.ndarray[Any, Any] | None = None
-    txt_path: Path | None = None
-    vid_writer: VideoWriters = field(default_factory=VideoWriters)
-    windows: list[str] = field(default_factory=list)
-    current: Batch | None = None  # the batch with what its loader said about it
-    batches: Any = None  # generator of batches
-    timers: tuple[Profile, ...] = ()  # one per stage
-    area: float = 0.0  # sum of network input areas
-    input_shape: tuple[int, ...] = ()  # of the last network input
-    names: Names = field(default_factory=Names)  # base names of files
-    crops: OldCrops | None = None
-    stopped: bool = False  # the viewer asked to stop
-
-
-REPORTED = (
-    "imgsz dataset source_type batch results seen speed pixels plotted_img txt_path vid_writer windows current"
-).split()
-
-
-class _OfRun:
-    """A public attribute that is stored in the run being worked on."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, predictor: BasePredictor | None, owner: type) -> Any:  # Any: as in Run
-        return self if predictor is None else getattr(predictor._run, self.name)
-
-    def __set__(self, predictor: BasePredictor, value: Any) -> None:
-        setattr(predictor._run, self.name, value)
-
-
 class BasePredictor:
     """Runs a network over a source; tasks override `postprocess`.
 
@@ -120,20 +73,20 @@ class BasePredictor:
 
     scale_fill = False  # stretch pictures to the input instead of padding them
 
-    args = _OfRun()
-    save_dir = _OfRun()
-    imgsz = _OfRun()
-    dataset = _OfRun()
-    source_type = _OfRun()
-    batch = _OfRun()
-    results = _OfRun()
-    seen = _OfRun()
-    speed = _OfRun()
-    pixels = _OfRun()
-    plotted_img = _OfRun()
-    txt_path = _OfRun()
-    vid_writer = _OfRun()
-    windows = _OfRun()
+    args = OfRun()
+    save_dir = OfRun()
+    imgsz = OfRun()
+    dataset = OfRun()
+    source_type = OfRun()
+    batch = OfRun()
+    results = OfRun()
+    seen = OfRun()
+    speed = OfRun()
+    pixels = OfRun()
+    plotted_img = OfRun()
+    txt_path = OfRun()
+    vid_writer = OfRun()
+    windows = OfRun()
 
     def __init__(
         self,
@@ -531,9 +484,8 @@ class BasePredictor:
         run = self._run
         target = without_media_suffix(Path(save_path))
         picture = run.plotted_img
-        assert (
-            picture is not None and run.current is not None
-        )  # painted by the step that calls this
+        assert picture is not None  # painted by the step that calls this
+        assert run.current is not None  # likewise
         if run.current.mode == "image":
             write_jpeg(target, picture)
             return
@@ -553,8 +505,7 @@ class BasePredictor:
             StopIteration: the viewer pressed q; the run ends.
         """
         run = self._run
-        assert (
-            run.plotted_img is not None and run.current is not None
-        )  # painted by the step that calls this
+        assert run.plotted_img is not None  # painted by the step that calls this
+        assert run.current is not None  # likewise
         if show_picture(p, run.plotted_img, run.windows, run.current.mode == "image"):
             raise StopIteration

@@ -45,13 +45,11 @@ def _fitted(width: int, height: int) -> tuple[int, int]:
 def _screen_size() -> tuple[int, int]:
     try:
         import tkinter
-
-        root = tkinter.Tk()
-    except (ImportError, RuntimeError, OSError):
+    except ImportError:  # Python built without it
         return FALLBACK_SCREEN
-    except Exception as error:  # noqa: BLE001  # tkinter.TclError exists only where tkinter does
-        if type(error).__name__ != "TclError":
-            raise
+    try:
+        root = tkinter.Tk()
+    except tkinter.TclError:  # no display
         return FALLBACK_SCREEN
     size = root.winfo_screenwidth(), root.winfo_screenheight()
     root.destroy()
