@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ultralytics.data.augment.compose import Array, BaseTransform, Labels, Params
 
-__all__ = ["RandomHSV", "gain_tables"]
+__all__ = ["RandomHSV", "change_planes", "gain_tables"]
 
 Table = npt.NDArray[np.uint8]
 HUES = 180  # OpenCV stores half degrees
+LEVELS = np.arange(256, dtype=np.uint8)
+TRUNCATE = -0.4999  # turns rounding to the nearest level into truncation, nearly always
 
 
 class RandomHSV(BaseTransform):
@@ -36,10 +40,30 @@ class RandomHSV(BaseTransform):
             return labels
         image = np.ascontiguousarray(labels["img"])
         planes = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2HSV))
-        changed = [cv2.LUT(p, t) for p, t in zip(planes, gain_tables(params["gains"]), strict=True)]
-        cv2.cvtColor(cv2.merge(changed), cv2.COLOR_HSV2BGR, dst=image)
+        change_planes(planes, params["gains"])
+        cv2.cvtColor(cv2.merge(planes), cv2.COLOR_HSV2BGR, dst=image)
         labels["img"] = image
         return labels
+
+
+def change_planes(planes: Sequence[Array], gains: Array) -> None:
+    """Apply the tables to hue, saturation and value planes, in place.
+
+    A plain multiplication is three times as fast as a table. Whether it gives the same 256 values is
+    tried on those 256 values; tables without effect are left out.
+    """
+    for number, (plane, table) in enumerate(zip(planes, gain_tables(gains), strict=True)):
+        if (table == LEVELS).all():
+            continue
+        factor = float(1 + gains[number])
+        if number and (_scaled(LEVELS, factor).ravel() == table).all():
+            _scaled(plane, factor, plane)
+        else:
+            cv2.LUT(plane, table, dst=plane)
+
+
+def _scaled(levels: Array, factor: float, into: Array | None = None) -> Array:
+    return np.asarray(cv2.convertScaleAbs(levels, dst=into, alpha=factor, beta=TRUNCATE))
 
 
 def gain_tables(gains: Array) -> tuple[Table, Table, Table]:

@@ -163,8 +163,12 @@ def _place(image: Array, placed: Fit, fill: int, how: int) -> Array:
     if image.shape[:2] == (height, width):
         inner[:] = image
     else:
-        resized = cv2.resize(np.ascontiguousarray(image), placed.size_wh, interpolation=how)
-        inner[:] = resized.reshape(inner.shape)
+        image = np.ascontiguousarray(image)
+        if image.shape[2] == 3:  # OpenCV can write into the rows of the canvas
+            cv2.resize(image, placed.size_wh, dst=inner, interpolation=how)
+        else:
+            resized = cv2.resize(image, placed.size_wh, interpolation=how)
+            inner[:] = resized.reshape(inner.shape)
     return canvas
 
 
