@@ -1,0 +1,34 @@
+"""Training losses. Each file holds one family; this package is their public home."""
+
+from __future__ import annotations
+
+from ultralytics.utils.loss.basic import (
+    BCEDiceLoss,
+    FocalLoss,
+    MultiChannelDiceLoss,
+    VarifocalLoss,
+    v8ClassificationLoss,
+)
+from ultralytics.utils.loss.boxes import BboxLoss, DFLoss, RotatedBboxLoss
+from ultralytics.utils.loss.detect import v8DetectionLoss
+from ultralytics.utils.loss.e2e import E2EDetectLoss, E2ELoss
+from ultralytics.utils.loss.keypoints import KeypointLoss, RLELoss
+from ultralytics.utils.publishing import publish
+
+__all__ = [
+    "BCEDiceLoss",
+    "BboxLoss",
+    "DFLoss",
+    "E2EDetectLoss",
+    "E2ELoss",
+    "FocalLoss",
+    "KeypointLoss",
+    "MultiChannelDiceLoss",
+    "RLELoss",
+    "RotatedBboxLoss",
+    "VarifocalLoss",
+    "v8ClassificationLoss",
+    "v8DetectionLoss",
+]
+
+publish(__name__, __all__)

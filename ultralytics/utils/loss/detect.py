@@ -1,0 +1,248 @@
+"""The detection loss of v8 and later heads: box overlap, classification, distances.
+
+Only what the loss depends on is computed: boxes are decoded for anchors inside a label, and the dense
+target scores are never formed, because binary cross-entropy is the sum of softplus(x) over all entries
+minus the sum of target * x over the positives. All arithmetic is float32, also under autocast.
+Shape suffixes: B = images, A = anchors, M = label slots of an image, n = labels of the batch, R = bins of
+a box side, C = classes, P = positives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ultralytics.geometry.anchors import dist2bbox, make_anchors
+from ultralytics.geometry.assign import Labels, Positives, Predictions, TaskAlignedAssigner
+from ultralytics.geometry.boxes import xywh2xyxy
+from ultralytics.geometry.pairs import Level
+from ultralytics.utils.loss.boxes import BboxLoss, score_sum
+
+__all__ = ["v8DetectionLoss"]
+
+Batch = Mapping[str, Any]  # Any: a batch holds tensors, paths and shapes
+Outputs = Mapping[str, Any]  # Any: tensors, and the list of feature maps under "feats"
+GRIDS_KEPT = 16  # multi-scale training visits a handful of sizes
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Everything that follows from the sizes of the feature maps."""
+
+    levels: tuple[Level, ...]
+    points: Tensor  # (A, 2) in cells
+    strides: Tensor  # (A, 1) pixels per cell
+    size_hw: Tensor  # network input in pixels
+
+
+class v8DetectionLoss:
+    """Criterion of one detection branch.
+
+    Args:
+        model: supplies the gains (`args`), the head (`model[-1]`) and, if set, `class_weights`.
+        tal_topk: positive anchors per label.
+        tal_topk2: how many of them are kept after conflicts; all when not given.
+    """
+
+    def __init__(self, model: nn.Module, tal_topk: int = 10, tal_topk2: int | None = None) -> None:
+        head: Any = model.model[-1]  # type: ignore[index]  # Any: every detection head
+        self.device = next(model.parameters()).device
+        self.hyp: Any = model.args  # Any: the settings namespace
+        self.bce = nn.BCEWithLogitsLoss(reduction="none")
+        self.stride = head.stride
+        self.nc = head.nc
+        self.no = head.no
+        self.reg_max = head.reg_max
+        self.use_dfl = self.reg_max > 1
+        self.loss_names = ["box_loss", "cls_loss", "dfl_loss" if self.use_dfl else "l1_loss"]
+        weights = getattr(model, "class_weights", None)
+        self.class_weights = None if weights is None else weights.to(self.device).view(1, 1, -1)
+        self.assigner = TaskAlignedAssigner(
+            topk=tal_topk,
+            num_classes=self.nc,
+            alpha=0.5,
+            beta=6.0,
+            stride=[float(s) for s in self.stride],
+            topk2=tal_topk2,
+        )
+        self.bbox_loss = BboxLoss(self.reg_max).to(self.device)
+        self.proj = torch.arange(self.reg_max, dtype=torch.float, device=self.device)
+        self._grids: dict[Any, Grid] = {}  # Any: sizes and device
+
+    def __call__(self, preds: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss vector, multiplied by gains and batch size, and its items with gains only.
+
+        Args:
+            preds: what the model returned in training, or in evaluation (then the second member).
+            batch: "batch_idx" (n,), "cls" (n, 1) and "bboxes" (n, 4) fractions xywh.
+        """
+        return self.loss(self.parse_output(preds), batch)
+
+    def parse_output(self, preds: Any) -> Any:
+        """The dictionary of raw outputs, from training or evaluation outputs of a model."""
+        return preds[1] if isinstance(preds, tuple) else preds
+
+    def loss(self, preds: Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same as a call, on the dictionary of raw outputs."""
+        _, vector, items = self.get_assigned_targets_and_loss(preds, batch)
+        return vector * preds["boxes"].shape[0], items
+
+    def get_assigned_targets_and_loss(
+        self,
+        preds: Outputs,
+        batch: Batch,
+        **assign_kwargs: Any,  # Any: passed to the assigner
+    ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor, dict[str, Tensor]]:
+        """Targets and losses, for criteria that add terms.
+
+        Args:
+            preds: "boxes" (B, 4 R, A), "scores" (B, C, A) logits, "feats" (feature maps).
+            batch: labels as for a call.
+            assign_kwargs: further inputs of the assigner's overlap.
+
+        Returns:
+            Foreground (B, A), label slot (B, A), target boxes (B, A, 4) in pixels (zeros in the
+            background), anchors (A, 2) and strides (A, 1); the loss vector without the batch size; its
+            items.
+        """
+        with torch.autocast(preds["boxes"].device.type, enabled=False):
+            dist_BAR = preds["boxes"].float().permute(0, 2, 1)
+            logits_BAC = preds["scores"].float().permute(0, 2, 1)
+            grid = self._grid(preds["feats"])
+            labels = self._labels(batch, logits_BAC.shape[0], grid)
+            found = self._assign(dist_BAR, logits_BAC, grid, labels, assign_kwargs)
+            total = score_sum(found.scores)
+            cls_loss = self._classification(logits_BAC, found, labels) / total
+            box_loss, dist_loss = self._regression(dist_BAR, grid, found, labels, total)
+        gains = (self.hyp.box, self.hyp.cls, self.hyp.dfl)
+        parts = (box_loss, cls_loss, dist_loss)
+        vector = torch.stack([part * gain for part, gain in zip(parts, gains, strict=True)])
+        items = dict(zip(self.loss_names, vector.detach().unbind(), strict=True))
+        return (*self._dense(found, labels, logits_BAC), grid.points, grid.strides), vector, items
+
+    def preprocess(self, targets: Tensor, batch_size: int, scale_tensor: Tensor) -> Tensor:
+        """Labels (n, 6) as [image, class, fractions xywh] -> (B, M, 5) as [class, pixels xyxy].
+
+        M is the largest count of an image; free slots are zero. Labels of an image keep their order,
+        wherever in the batch they stand.
+
+        Args:
+            targets: the labels.
+            batch_size: number of images.
+            scale_tensor: width, height, width, height of the network input.
+        """
+        image_n, order = targets[:, 0].long().sort(stable=True)
+        counts = torch.bincount(image_n, minlength=batch_size)
+        padded = targets.new_zeros((batch_size, int(counts.max()), targets.shape[1] - 1))
+        slot_n = (
+            torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[image_n]
+        )
+        padded[image_n, slot_n] = targets[order, 1:]
+        padded[..., 1:5] = xywh2xyxy(padded[..., 1:5] * scale_tensor)
+        return padded
+
+    def bbox_decode(self, anchor_points: Tensor, pred_dist: Tensor) -> Tensor:
+        """Corner boxes (B, A, 4) in cells from raw distances (B, A, 4 R)."""
+        if self.use_dfl:
+            bins = pred_dist.unflatten(-1, (4, self.reg_max)).softmax(dim=-1)
+            pred_dist = bins @ self.proj.to(bins)
+        return dist2bbox(pred_dist, anchor_points, xywh=False)
+
+    def _grid(self, feats: Sequence[Tensor]) -> Grid:
+        """Anchors of the given maps, built once per size and device."""
+        sizes = tuple((int(f.shape[-2]), int(f.shape[-1])) for f in feats)
+        key = (sizes, feats[0].device)
+        grid = self._grids.get(key)
+        if grid is None:
+            strides = [float(s) for s in self.stride]
+            shells = [torch.empty((1, 1, *size), device=feats[0].device) for size in sizes]
+            points, steps = make_anchors(shells, strides)
+            size_hw = torch.tensor(sizes[0], device=points.device) * strides[0]
+            levels = tuple(Level(*s, step) for s, step in zip(sizes, strides, strict=True))
+            grid = Grid(levels, points, steps, size_hw)
+            while len(self._grids) >= GRIDS_KEPT:
+                self._grids.pop(next(iter(self._grids)))
+            self._grids[key] = grid
+        return grid
+
+    def _labels(self, batch: Batch, images: int, grid: Grid) -> Labels:
+        """The labels of a batch in one list, in pixels."""
+        columns = (batch["batch_idx"].view(-1, 1), batch["cls"].view(-1, 1), batch["bboxes"])
+        targets = torch.cat(columns, dim=1).to(grid.points)
+        padded = self.preprocess(targets, images, grid.size_hw.flip(0).repeat(2))
+        classes, boxes = padded[..., :1], padded[..., 1:]
+        return Labels.from_padded(classes, boxes, boxes.sum(dim=-1) > 0)
+
+    def _assign(
+        self,
+        dist_BAR: Tensor,
+        logits_BAC: Tensor,
+        grid: Grid,
+        labels: Labels,
+        extra: Mapping[str, Any],
+    ) -> Positives:
+        """The positive anchors; a replaced assigner is called with complete tensors."""
+        dist_BAR, logits_BAC = dist_BAR.detach(), logits_BAC.detach()
+        images, anchors, _ = logits_BAC.shape
+
+        def boxes(image_P: Tensor, anchor_P: Tensor) -> Tensor:
+            place_P = image_P * anchors + anchor_P
+            used = torch.zeros(images * anchors, dtype=torch.bool, device=place_P.device)
+            used[place_P] = True
+            place = used.nonzero()[:, 0]
+            image, anchor = place // anchors, place % anchors
+            decoded = self.bbox_decode(grid.points[anchor], dist_BAR[image, anchor][None])[0]
+            row = used.cumsum(0)[place_P] - 1
+            return (decoded * grid.strides[anchor])[row]
+
+        predictions = Predictions(
+            images, anchors, lambda image, anchor, c: logits_BAC[image, anchor, c].sigmoid(), boxes
+        )
+        points = grid.points * grid.strides
+        return self.assigner.assign(labels, points, predictions, grid.levels, **extra)
+
+    def _classification(self, logits_BAC: Tensor, found: Positives, labels: Labels) -> Tensor:
+        """Sum of binary cross-entropies over all entries."""
+        class_P = labels.classes[found.labels]
+        hit_P = logits_BAC[found.images, found.anchors, class_P] * found.scores
+        if self.class_weights is None:
+            return F.softplus(logits_BAC).sum() - hit_P.sum()
+        weights_C = self.class_weights.view(-1)
+        per_class_C = F.softplus(logits_BAC).sum(dim=(0, 1))
+        return (per_class_C * weights_C).sum() - (hit_P * weights_C[class_P]).sum()
+
+    def _regression(
+        self, dist_BAR: Tensor, grid: Grid, found: Positives, labels: Labels, total: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Box and distance loss of the positives."""
+        dist_1PR = dist_BAR[found.images, found.anchors][None]
+        points_P2, stride_P1 = grid.points[found.anchors], grid.strides[found.anchors]
+        return self.bbox_loss(
+            dist_1PR,
+            self.bbox_decode(points_P2, dist_1PR),
+            points_P2,
+            (labels.boxes[found.labels] / stride_P1)[None],
+            found.scores[None, :, None],
+            total,
+            torch.ones((1, len(found)), dtype=torch.bool, device=total.device),
+            grid.size_hw,
+            stride_P1,
+        )
+
+    @staticmethod
+    def _dense(found: Positives, labels: Labels, like_BAC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Foreground, label slots and target boxes of every anchor."""
+        shape = like_BAC.shape[:2]
+        at = (found.images, found.anchors)
+        foreground_BA = torch.zeros(shape, dtype=torch.bool, device=like_BAC.device)
+        foreground_BA[at] = True
+        slot_BA = torch.zeros(shape, dtype=torch.long, device=like_BAC.device)
+        slot_BA[at] = labels.slots[found.labels]
+        boxes_BA4 = labels.boxes.new_zeros((*shape, labels.boxes.shape[-1]))
+        boxes_BA4[at] = labels.boxes[found.labels]
+        return foreground_BA, slot_BA, boxes_BA4
