@@ -10,12 +10,9 @@ from pathlib import Path
 
 __all__ = ["CPUInfo"]
 
-MARKS = re.compile(r"\((?:R|TM|r|tm)\)")
-FILLERS = re.compile(r"\b(?:CPU|Processor|with Radeon.*)(?=\s|$|@)")
-INTEL = re.compile(r"Intel Core (?P<model>i\d-\w+|Ultra \d \w+)\s*@?\s*(?P<clock>[\d.]+GHz)?")
-RYZEN = re.compile(
-    r"AMD (?P<model>Ryzen \d \w+(?: \w+)?)\s*(?:\d+-Core)?\s*@?\s*(?P<clock>[\d.]+GHz)?"
-)
+MARKS = re.compile(r"\((?:R|TM)\)", re.IGNORECASE)
+# Consumer names read better without their filler: "Intel Core i7-9750H CPU @ 2.60GHz".
+FILLER = re.compile(r"^((?:Intel Core|AMD Ryzen) .+?)(?: CPU| \d+-Core Processor)? @ ")
 
 
 class CPUInfo:
@@ -29,13 +26,9 @@ class CPUInfo:
 
     @staticmethod
     def _tidy(text: str) -> str:
-        """Drop trademark signs and filler words; shorten Intel Core and AMD Ryzen names."""
-        words = " ".join(FILLERS.sub("", MARKS.sub("", text)).split())
-        for pattern in (INTEL, RYZEN):
-            if match := pattern.search(words):
-                clock = match["clock"]
-                return match["model"].strip() + (f" {clock}" if clock else "")
-        return words
+        """Drop trademark signs; consumer names also lose the filler in front of their clock."""
+        words = " ".join(MARKS.sub("", text).split())
+        return FILLER.sub(r"\1 ", words)
 
     def __str__(self) -> str:
         return self.name()
