@@ -1,0 +1,66 @@
+"""Descriptions of built-in data sets."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+import yaml
+
+from ultralytics.cfg.paths import DATASETS_CFG_DIR
+
+SPEC = Path(__file__).resolve().parents[3] / "shared" / "spec"
+FILES = sorted(DATASETS_CFG_DIR.glob("*.yaml"))
+KEYS = {"path", "train", "val", "test", "minival", "names", "channels", "download", "generator"}
+# File name -> heading of the chapter of class names; files with a heading of their own are absent.
+COCO = ("coco", "coco8", "coco8-grayscale", "coco8-multispectral", "coco12-formats", "coco128")
+HEADINGS = {
+    **dict.fromkeys(COCO, "COCO (80)"),
+    "lvis": "LVIS v1",
+    "VOC": "VOC",
+    "open-images-v7": "Open Images V7",
+    "GlobalWheat2020": "Global Wheat 2020",
+    "kitti": "KITTI",
+    "african-wildlife": "African wildlife",
+    "brain-tumor": "Brain tumor",
+    "construction-ppe": "Construction PPE",
+    "medical-pills": "Medical pills",
+    "signature": "Signature",
+}
+
+
+def load(file: Path) -> dict:
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def test_there_are_the_detection_sets_and_the_sample() -> None:
+    assert {*COCO, "VOC", "shapes", "HomeObjects-3K"} <= {file.stem for file in FILES}
+    assert len(FILES) == 24
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_description_is_complete_and_harmless(file: Path) -> None:
+    data = load(file)
+    assert set(data) <= KEYS
+    assert {"path", "train", "val", "names"} <= set(data)
+    assert all(isinstance(name, str) for name in data["names"])
+    assert len(set(data["names"])) == len(data["names"])
+    if "download" in data:
+        url = urlparse(data["download"])
+        assert url.scheme == "https"
+        assert Path(url.path).name == f"{data['path']}.zip"
+
+
+@pytest.mark.skipif(not SPEC.exists(), reason="needs the specification")
+@pytest.mark.parametrize("file", [f for f in FILES if f.stem != "shapes"], ids=lambda f: f.stem)
+def test_class_names_have_the_published_digest(file: Path) -> None:
+    text = (SPEC / "31-class-names.md").read_text(encoding="utf-8")
+    heading = HEADINGS.get(file.stem, file.stem)
+    section = text[text.index(f"\n## {heading}") :]
+    wanted = re.search(r"sha256 `(\w{64})`", section)
+    assert wanted is not None
+    joined = "\n".join(load(file)["names"])
+    assert hashlib.sha256(joined.encode()).hexdigest() == wanted[1]

@@ -1,0 +1,139 @@
+"""Rendered sample scenes: exact outlines, stable content, whole folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from ultralytics.cfg.paths import DATASETS_CFG_DIR
+from ultralytics.data import samples
+from ultralytics.data.samples import MARKER, detect_lines, ensure_sample
+from ultralytics.data.scenes import CLASSES, LOOKS, MAX_OVERLAP, SIZE_SHARE, Scene, render_scene
+from ultralytics.errors import DatasetError, DatasetNotFound
+
+
+def scene(seed: int = 0, count: int = 4, height: int = 240, width: int = 320) -> Scene:
+    return render_scene(np.random.default_rng(seed), height, width, count)
+
+
+def test_same_seed_same_scene() -> None:
+    one, two, other = scene(3), scene(3), scene(4)
+    assert np.array_equal(one.image, two.image)
+    assert detect_lines(one) == detect_lines(two)
+    assert not np.array_equal(one.image, other.image)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_shapes_are_large_apart_and_mostly_visible(seed: int) -> None:
+    drawn = scene(seed)
+    assert drawn.image.shape == (240, 320, 3)
+    assert drawn.image.dtype == np.uint8
+    assert 1 <= len(drawn.shapes) <= 4
+    boxes = np.array([shape.box(240, 320) for shape in drawn.shapes])
+    sides = boxes[:, 2:] - boxes[:, :2]
+    assert (sides > 0.5 * SIZE_SHARE[0] * 240).all()
+    assert (sides <= SIZE_SHARE[1] * 240 + 1).all()
+    assert (boxes >= 0).all()
+    assert (boxes[:, [0, 2]] <= 320).all()
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+            union = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared
+            assert shared / union <= MAX_OVERLAP + 1e-6
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_colour_inside_the_outline_is_that_of_the_class(name: str) -> None:
+    found = 0
+    for seed in range(20):
+        drawn = scene(seed, count=1)
+        shape = drawn.shapes[0]
+        if CLASSES[shape.label] != name:
+            continue
+        mask = np.zeros(drawn.image.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.round(shape.outline).astype(np.int32)], 255)
+        inside = cv2.erode(mask, np.ones((5, 5), np.uint8)) > 0
+        hsv = cv2.cvtColor(drawn.image, cv2.COLOR_BGR2HSV)[inside].astype(int)
+        away = np.abs((hsv[:, 0] - LOOKS[name].hue + 90) % 180 - 90)
+        assert np.median(away) <= 8
+        assert np.median(hsv[:, 1]) > 100
+        found += 1
+    assert found
+
+
+def test_label_lines_are_the_box_of_the_outline() -> None:
+    drawn = scene(1)
+    for line, shape in zip(detect_lines(drawn), drawn.shapes, strict=True):
+        label, cx, cy, w, h = (float(text) for text in line.split())
+        x1, y1 = np.clip(shape.outline.min(axis=0), 0, [320, 240])
+        x2, y2 = np.clip(shape.outline.max(axis=0), 0, [320, 240])
+        assert label == shape.label
+        corners = [(cx - w / 2) * 320, (cy - h / 2) * 240, (cx + w / 2) * 320, (cy + h / 2) * 240]
+        assert corners == pytest.approx([x1, y1, x2, y2], abs=1e-3)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "SPLITS", {"train": 9, "val": 2})
+
+
+@pytest.mark.usefixtures("small")
+def test_a_set_is_written_once_and_whole(tmp_path: Path) -> None:
+    root = ensure_sample("shapes", tmp_path / "sets" / "shapes")
+    images = sorted(p.name for p in (root / "images/train").iterdir())
+    assert [name.removesuffix(".jpg") for name in images if name != "007.png"] == [
+        f"{n:03d}" for n in range(9) if n != 7
+    ]
+    assert len(list((root / "labels/val").iterdir())) == 2
+    for label in (root / "labels").rglob("*.txt"):
+        rows = np.loadtxt(label, ndmin=2)
+        assert rows.shape[1] == 5
+        assert (rows[:, 1:] > 0).all()
+        assert (rows[:, 1:] <= 1).all()
+    assert sorted(p.name for p in root.parent.iterdir()) == ["shapes"]
+    stamp = (root / "images/train/000.jpg").stat().st_mtime_ns
+    assert ensure_sample("shapes", root) == root
+    assert (root / "images/train/000.jpg").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.usefixtures("small")
+def test_the_same_bytes_every_time(tmp_path: Path) -> None:
+    one, two = (ensure_sample("shapes", tmp_path / name) for name in "ab")
+    files = sorted(p.relative_to(one) for p in one.rglob("*") if p.is_file())
+    assert len(files) == 23
+    assert all((one / file).read_bytes() == (two / file).read_bytes() for file in files)
+
+
+@pytest.mark.usefixtures("small")
+def test_an_older_recipe_is_replaced_and_a_foreign_folder_is_not(tmp_path: Path) -> None:
+    root = ensure_sample("shapes", tmp_path / "shapes")
+    (root / MARKER).write_text("shapes 0", encoding="utf-8")
+    (root / "old.txt").write_text("", encoding="utf-8")
+    ensure_sample("shapes", root)
+    assert not (root / "old.txt").exists()
+    (root / MARKER).unlink()
+    with pytest.raises(DatasetError, match="not a rendered sample set"):
+        ensure_sample("shapes", root)
+    assert (root / "images").exists()
+
+
+def test_unknown_generator() -> None:
+    with pytest.raises(DatasetNotFound, match="did you mean 'shapes'"):
+        ensure_sample("shape")
+
+
+def test_the_description_names_the_classes_of_the_renderer() -> None:
+    text = (DATASETS_CFG_DIR / "shapes.yaml").read_text(encoding="utf-8")
+    described = yaml.safe_load(text)
+    assert tuple(described["names"]) == CLASSES
+    assert described["generator"] in samples.GENERATORS
+
+
+def test_the_packaged_picture_is_small_and_readable() -> None:
+    file = Path(samples.__file__).parents[1] / "assets" / "shapes.jpg"
+    assert file.stat().st_size < 80_000
+    assert cv2.imread(str(file)).shape == (480, 640, 3)
