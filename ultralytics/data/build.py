@@ -1,0 +1,260 @@
+"""Data sets and loaders from settings.
+
+A loader of this module repeats for ever: each pass over it is one epoch, worker processes stay alive between
+passes, and `set_epoch(e)` puts it at the start of any epoch without history.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, RandomSampler
+
+from ultralytics.data.dataset import YOLODataset
+from ultralytics.data.fraction import get_split_fraction
+from ultralytics.data.samplers import (
+    ContiguousDistributedSampler,
+    EpochBatchSampler,
+    epoch_order,
+)
+from ultralytics.errors import ConfigValueError, NotAvailable
+from ultralytics.utils.environment import RANK
+from ultralytics.utils.logging import colorstr
+
+if TYPE_CHECKING:
+    from ultralytics.data.sources.dispatch import check_source as check_source
+    from ultralytics.data.sources.dispatch import load_inference_source as load_inference_source
+
+__all__ = [
+    "ContiguousDistributedSampler",
+    "InfiniteDataLoader",
+    "build_dataloader",
+    "build_grounding",
+    "build_yolo_dataset",
+    "check_source",
+    "load_inference_source",
+    "seed_worker",
+]
+
+GENERATOR_BASE = 6148914691236517205
+TASKS = ("detect", "segment", "pose", "obb")
+
+
+def __getattr__(name: str) -> Any:  # Any: functions of the inference sources, loaded on first use
+    if name in ("check_source", "load_inference_source"):
+        from ultralytics.data.sources import dispatch
+
+        return getattr(dispatch, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class InfiniteDataLoader(DataLoader[Any]):
+    """A DataLoader that keeps its workers and goes on with the next epoch.
+
+    `len()` is the number of batches of one pass. `set_epoch(e)` before a pass makes that pass epoch e; without it
+    passes follow one another. Indexes of shuffled or augmented data carry the seed of their sample.
+    """
+
+    def __init__(self, *args: Any, order_seed: int | None = None, **kwargs: Any) -> None:
+        """Args: as DataLoader; order_seed: seed of order and samples, default: that of `generator`, or 0."""
+        generator = kwargs.get("generator")
+        if order_seed is None:
+            order_seed = generator.initial_seed() if generator is not None else 0
+        super().__init__(*args, **kwargs)
+        self._stream: Any = None  # Any: torch's private iterator class
+        self._batches = self._make_batches(order_seed)
+        self._position = 0
+        if self._batches is not None:
+            object.__setattr__(self, "batch_sampler", self._batches)
+
+    def _make_batches(self, seed: int) -> EpochBatchSampler | None:
+        """Endless batches in the order of the sampler; None for data sets that are streams themselves."""
+        if self.batch_size is None or not hasattr(self.dataset, "__len__"):
+            return None
+        sampler = self.sampler
+        marked = isinstance(sampler, (RandomSampler, DistributedSampler)) or bool(
+            getattr(self.dataset, "augment", False)
+        )
+        return EpochBatchSampler(
+            epoch_order(sampler, len(self.dataset), seed),
+            self.batch_size,
+            self.drop_last,
+            seed,
+            self.num_workers,
+            marked,
+            (getattr(sampler, "rank", 0), getattr(sampler, "num_replicas", 1)),
+        )
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        if self._batches is None:
+            yield from super().__iter__()
+            return
+        for _ in range(len(self)):
+            if self._stream is None:
+                self._stream = super().__iter__()
+            batch = next(self._stream)
+            self._position += 1
+            yield batch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass epoch `epoch`; nothing happens when it would be anyway."""
+        if self._batches is None or self._position == epoch * len(self):
+            return
+        self.close()
+        self._batches.set_epoch(epoch)
+        self._position = epoch * len(self)
+
+    def reset(self) -> None:
+        """Start new workers at the beginning of the next pass, so that they see changes of the data set."""
+        self.close()
+        if self._batches is not None:
+            epoch = -(-self._position // max(len(self), 1))
+            self._batches.set_epoch(epoch)
+            self._position = epoch * len(self)
+
+    def close(self) -> None:
+        """Stop the worker processes; the next pass starts new ones."""
+        stream, self._stream = getattr(self, "_stream", None), None
+        stop = getattr(stream, "_shutdown_workers", None)
+        if stop is not None:
+            stop()
+        object.__setattr__(self, "_iterator", None)  # torch's own reference to persistent workers
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def seed_worker(worker_id: int) -> None:
+    """Start-up of a worker process: seeds of `random` and NumPy, and OpenCV without threads of its own."""
+    import cv2
+
+    seed = torch.initial_seed() % 2**32
+    np.random.seed(seed)
+    random.seed(seed)
+    cv2.setNumThreads(0)
+
+
+# Any below: cfg is a settings namespace, data a checked description
+def build_yolo_dataset(
+    cfg: Any,
+    img_path: str | Sequence[str],
+    batch: int,
+    data: dict[str, Any],
+    mode: str = "train",
+    rect: bool = False,
+    stride: int = 32,
+    multi_modal: bool = False,
+    fraction: float | None = None,
+) -> YOLODataset:
+    """Data set of one split.
+
+    Args:
+        cfg: settings; imgsz, cache, single_cls, task, classes, fraction, rect and augmentation are read.
+        img_path: images of the split.
+        batch: images per batch.
+        data: checked description.
+        mode: "train" augments, anything else does not.
+        rect: rectangular batches.
+        stride: of the model.
+        multi_modal: open-vocabulary data, not available in this version.
+        fraction: share of the images; default: the configured one for this split.
+    """
+    if multi_modal or cfg.task not in TASKS:
+        kind = "open-vocabulary" if multi_modal else cfg.task
+        raise NotAvailable(f"{kind} data sets are not available in this version")
+    is_train = mode == "train"
+    if data.get("complete"):
+        fraction = 1.0
+    elif fraction is None:
+        split = "train" if is_train else getattr(cfg, "split", None) or "val"
+        fraction = get_split_fraction(cfg.fraction, split)
+    return YOLODataset(
+        img_path=img_path,
+        imgsz=cfg.imgsz,
+        batch_size=batch,
+        augment=is_train,
+        hyp=cfg,
+        rect=cfg.rect or rect,
+        cache=cfg.cache or None,
+        single_cls=cfg.single_cls or False,
+        stride=stride,
+        pad=0.0 if is_train else 0.5,
+        prefix=colorstr(f"{mode}: "),
+        task=cfg.task,
+        classes=cfg.classes,
+        data=data,
+        fraction=fraction,
+    )
+
+
+def build_grounding(*args: Any, **kwargs: Any) -> Any:
+    """Grounding data for open-vocabulary training comes in a later version."""
+    raise NotAvailable("grounding data sets are not available in this version")
+
+
+def build_dataloader(
+    dataset: Dataset[Any],
+    batch: int,
+    workers: int,
+    shuffle: bool = True,
+    rank: int = -1,
+    drop_last: bool = False,
+    pin_memory: bool = True,
+    device: str | torch.device = "cuda",
+) -> InfiniteDataLoader:
+    """Loader of a data set (spec 30, 6.2).
+
+    Args:
+        dataset: with a length; its `collate_fn` joins samples.
+        batch: images per batch and rank, at most the length of the set.
+        workers: processes at most; fewer when there are few cores or batches, none for a single batch.
+        shuffle: new order in every epoch.
+        rank: -1 for a single process.
+        drop_last: leave out an incomplete last batch, if a whole one remains.
+        pin_memory: page-locked batches; only done when an accelerator takes them.
+        device: where batches go.
+
+    Raises:
+        ConfigValueError: an empty data set or a batch below 1.
+    """
+    total = len(dataset)  # type: ignore[arg-type]  # map-style data sets have a length
+    if total == 0 or batch < 1:
+        raise ConfigValueError(f"cannot make batches of {batch} from {total} images")
+    batch = min(batch, total)
+    seed = torch.initial_seed() - RANK - 1
+    sampler: Any = None
+    if rank != -1:
+        sampler = (
+            DistributedSampler(dataset, rank=rank, shuffle=True, seed=seed)
+            if shuffle
+            else ContiguousDistributedSampler(dataset, rank=rank)  # type: ignore[arg-type]
+        )
+    per_rank = total if sampler is None else len(sampler)
+    batches = -(-per_rank // batch)
+    accelerators = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    workers = min(
+        (os.cpu_count() or 1) // max(accelerators, 1), workers, 0 if batches <= 1 else batches
+    )
+    generator = torch.Generator()
+    generator.manual_seed((GENERATOR_BASE + RANK + seed) % 2**64)
+    return InfiniteDataLoader(
+        dataset=dataset,
+        batch_size=batch,
+        shuffle=shuffle and sampler is None,
+        sampler=sampler,
+        num_workers=workers,
+        prefetch_factor=None if workers == 0 else 4 if shuffle else 2,
+        pin_memory=accelerators > 0
+        and pin_memory
+        and torch.device(device).type not in ("cpu", "mps"),
+        collate_fn=getattr(dataset, "collate_fn", None),
+        worker_init_fn=seed_worker,
+        persistent_workers=False,
+        generator=generator,
+        drop_last=drop_last and per_rank > batch and per_rank % batch != 0,
+    )

@@ -1,0 +1,8 @@
+"""Data set classes by task; this package is their public home."""
+
+from ultralytics.data.base import BaseDataset
+from ultralytics.data.cache import DATASET_CACHE_VERSION
+from ultralytics.data.dataset.concat import YOLOConcatDataset
+from ultralytics.data.dataset.yolo import YOLODataset
+
+__all__ = ["DATASET_CACHE_VERSION", "BaseDataset", "YOLOConcatDataset", "YOLODataset"]
