@@ -1,6 +1,6 @@
 """The COCO box evaluation: twelve numbers, equal to those of pycocotools on the same boxes.
 
-Boxes are (x1, y1, x2, y2) pixels of the original image. Evaluation is per image and class: detections by falling score,
+Boxes are pixels of the original image, (left, top, width, height) inside. Evaluation is per image and class: detections by falling score,
 the first 100 of them, matched to targets at IoU 0.50 to 0.95. Targets marked as crowd or outside an area range take
 detections away without judging them. Precision is averaged as a step function at 101 recalls.
 D = detections, G = targets, T = thresholds. Thresholds are the bits of an integer.
@@ -126,12 +126,22 @@ class CocoEvaluator:
             areas_G: areas for the size ranges; default: areas of the boxes.
             crowd_G: targets that stand for a group.
         """
-        target_boxes = np.asarray(target_boxes_G4, dtype=float).reshape(-1, 4)
-        areas = _area(target_boxes) if areas_G is None else np.asarray(areas_G, dtype=float)
+        found = (_ltwh(boxes_D4), _array(scores_D), _array(classes_D))
+        targets = _ltwh(target_boxes_G4)
+        areas = _area(targets) if areas_G is None else _array(areas_G)
         crowd = np.zeros(len(areas), bool) if crowd_G is None else np.asarray(crowd_G, dtype=bool)
-        self._images.append(len(self._images) if image_id is None else int(image_id))
-        self._found.append((_array(boxes_D4).reshape(-1, 4), _array(scores_D), _array(classes_D)))
-        self._truth.append((target_boxes, _array(target_classes_G), areas, crowd))
+        image = len(self._images) if image_id is None else int(image_id)
+        self._keep(image, found, (targets, _array(target_classes_G), areas, crowd))
+
+    def _keep(
+        self,
+        image: int,
+        found: tuple[Floats, Floats, Floats],
+        truth: tuple[Floats, Floats, Floats, Bools],
+    ) -> None:
+        self._images.append(image)
+        self._found.append(found)
+        self._truth.append(truth)
 
     def evaluate(self) -> CocoSummary:
         """Match everything added so far and average it. Classes without targets do not count."""
@@ -185,24 +195,23 @@ def evaluate_files(
             if row["image_id"] in table:
                 table[row["image_id"]].append(row)
     evaluator = CocoEvaluator()
-    for image in sorted(wanted):
+    for index, image in enumerate(sorted(wanted)):
         own, targets = found[image], truth[image]
-        evaluator.add(
-            _corners(own),
-            [row["score"] for row in own],
-            [row["category_id"] for row in own],
-            _corners(targets),
-            [row["category_id"] for row in targets],
-            areas_G=[row["area"] for row in targets],
-            crowd_G=[bool(row.get("iscrowd", 0)) for row in targets],
+        evaluator._keep(
+            index,
+            (
+                _array([row["bbox"] for row in own]).reshape(-1, 4),
+                _array([row["score"] for row in own]),
+                _array([row["category_id"] for row in own]),
+            ),
+            (
+                _array([row["bbox"] for row in targets]).reshape(-1, 4),
+                _array([row["category_id"] for row in targets]),
+                _array([row["area"] for row in targets]),
+                np.array([row.get("iscrowd", 0) for row in targets], dtype=bool),
+            ),
         )
     return evaluator.evaluate()
-
-
-def _corners(rows: list[dict[str, Any]]) -> Floats:
-    boxes = np.array([row["bbox"] for row in rows], dtype=float).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
 
 
 @dataclass
@@ -240,7 +249,8 @@ def _candidate_pairs(found: _Detections, truth: _Targets) -> _Pairs:
     target = order[np.repeat(first, count) + step]
 
     a, b = found.box[detection], truth.box[target]
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    ends = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
+    sides = ends - np.maximum(a[:, :2], b[:, :2])
     shared = sides.clip(min=0).prod(1)
     union = np.where(truth.crowd[target], _area(a), _area(a) + _area(b) - shared)
     overlap = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
@@ -353,7 +363,14 @@ def _bits(masks: list[int]) -> Bools:
 
 
 def _area(boxes: Floats) -> Floats:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return boxes[:, 2] * boxes[:, 3]
+
+
+def _ltwh(corners: ArrayLike) -> Floats:
+    """Left, top, width, height of corner boxes, the form in which COCO computes."""
+    boxes = np.array(corners, dtype=float).reshape(-1, 4)
+    boxes[:, 2:] -= boxes[:, :2]
+    return boxes
 
 
 def _array(values: ArrayLike) -> Floats:
