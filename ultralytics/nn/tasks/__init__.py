@@ -9,6 +9,12 @@ from ultralytics.nn.tasks.yaml import (  # isort: skip  (the models below read t
     yaml_model_load,
 )
 from ultralytics.nn.tasks.base import BaseModel
+from ultralytics.nn.tasks.checkpoint import (
+    load_checkpoint,
+    read_exact_state,
+    torch_safe_load,
+    write_checkpoint,
+)
 from ultralytics.nn.tasks.detection import DetectionModel
 from ultralytics.nn.tasks.layers import register_module
 from ultralytics.nn.tasks.parse import parse_model
@@ -19,8 +25,12 @@ __all__ = (
     "DetectionModel",
     "guess_model_scale",
     "guess_model_task",
+    "load_checkpoint",
     "parse_model",
+    "read_exact_state",
     "register_module",
+    "torch_safe_load",
+    "write_checkpoint",
     "yaml_model_load",
 )
 

@@ -1,0 +1,226 @@
+"""Which names of a pickle mean what. Everything a weights file may refer to is listed or derived here.
+
+Sources: specification chapter 10, sections 6.3 (names) and 6.4 (old paths). `sys.modules` is never touched.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections import OrderedDict
+from collections.abc import Callable
+from enum import Enum
+from types import FunctionType, MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ultralytics.nn import modules
+from ultralytics.nn.modules import block, conv, head
+from ultralytics.nn.tasks.layers import registered_classes
+from ultralytics.utils.namespace import IterableSimpleNamespace
+
+__all__ = ["FOREIGN", "Inert", "Unknown", "callable_from_pickle", "resolve"]
+
+MODULE_HOMES = (conv, block, head)
+MOVED = {
+    "ultralytics.yolo.utils": "ultralytics.utils",
+    "ultralytics.yolo.v8": "ultralytics.models.yolo",
+    "ultralytics.yolo.data": "ultralytics.data",
+    "ultralytics.yolo.engine": "ultralytics.engine",
+}
+RENAMED = {
+    "ultralytics.nn.modules.block.Silence": "torch.nn.modules.linear.Identity",
+    "ultralytics.nn.modules.Silence": "torch.nn.modules.linear.Identity",
+    "ultralytics.nn.tasks.YOLOv10DetectionModel": "ultralytics.nn.tasks.DetectionModel",
+    "ultralytics.utils.loss.v10DetectLoss": "ultralytics.utils.loss.E2EDetectLoss",
+}
+# Whatever is found below these is kept as an empty shell: training state that inference never needs.
+INERT_HOMES = (
+    "ultralytics.utils.loss",
+    "ultralytics.utils.tal",
+    "ultralytics.models.utils",
+    "ultralytics.models.yolo",
+    "ultralytics.engine.model",
+)
+# Packages of another code base whose files look the same from outside.
+FOREIGN = ("models", "models.yolo", "models.common", "models.experimental")
+NOT_LAYERS = frozenset({"DataParallel"})
+TRANSFORMS = frozenset({"CenterCrop", "Compose", "Normalize", "Resize", "ToTensor"})
+
+
+class Unknown(LookupError):
+    """A name that is neither listed nor registered."""
+
+
+class Inert:
+    """Stands for an object that is not needed: it takes any state and does nothing."""
+
+    state: Any = None  # Any: whatever the file holds
+
+
+# Functions a file may call, each replaced by a version that cannot do more than it should.
+
+
+def _rebuild_tensor(
+    storage: Any,  # Any: torch.storage.TypedStorage
+    offset: int,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    requires_grad: bool = False,
+    hooks: object = None,
+    metadata: object = None,
+) -> Tensor:
+    """A tensor on stored bytes; hooks are dropped."""
+    return torch._utils._rebuild_tensor_v2(
+        storage, offset, size, stride, requires_grad, OrderedDict()
+    )
+
+
+def _rebuild_parameter(data: Tensor, requires_grad: bool, hooks: object = None) -> nn.Parameter:
+    return nn.Parameter(data, requires_grad)
+
+
+def _attribute(owner: object, name: str) -> object:
+    """The two uses a model file has for getattr: a layer's own forward method, and an enumeration member."""
+    if name in ("forward", "forward_fuse"):
+        kind = owner if isinstance(owner, type) else type(owner)
+        if issubclass(kind, nn.Module):
+            function = getattr(kind, name, None)
+            if isinstance(function, FunctionType):
+                return function if owner is kind else MethodType(function, owner)
+    if isinstance(owner, type) and issubclass(owner, Enum) and name in owner.__members__:
+        return owner[name]
+    raise Unknown(f"getattr(..., {name!r})")
+
+
+def _path(*parts: str) -> pathlib.Path:
+    return pathlib.Path(*(str(part) for part in parts))
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    if encoding != "latin1":
+        raise Unknown(f"_codecs.encode(..., {encoding!r})")
+    return text.encode("latin1")
+
+
+class _NumpyType(Inert):
+    """Remembers the type code of a stored numpy number."""
+
+    def __init__(self, code: str = "f8", *_: object) -> None:
+        self.code = code
+
+
+def _number_type(code: str, *rest: object) -> _NumpyType:
+    return _NumpyType(code, *rest)
+
+
+def _number(kind: _NumpyType, data: bytes) -> int | float | bool:
+    """A stored numpy scalar as a plain number."""
+    import numpy as np
+
+    code = kind.code if isinstance(kind, _NumpyType) else ""
+    if code[:1] not in ("f", "i", "u", "b"):
+        raise Unknown(f"numpy scalar of type {code!r}")
+    plain = np.frombuffer(data, dtype=np.dtype(code))[0].item()
+    return plain if isinstance(plain, (int, float)) else float(plain)
+
+
+CALLABLES: dict[str, Callable[..., Any]] = {
+    "collections.OrderedDict": OrderedDict,
+    "builtins.set": set,
+    "__builtin__.set": set,
+    "builtins.getattr": _attribute,
+    "__builtin__.getattr": _attribute,
+    "_codecs.encode": _encode,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "torch.Size": torch.Size,
+    "torch.device": torch.device,
+    "numpy.dtype": _number_type,
+    "numpy.core.multiarray.scalar": _number,
+    "numpy._core.multiarray.scalar": _number,
+    **{
+        f"{home}.{kind}": _path
+        for home in ("pathlib", "pathlib._local")
+        for kind in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+    },
+}
+_ALLOWED_CALLS = frozenset(map(id, CALLABLES.values()))
+
+
+def callable_from_pickle(function: object) -> bool:
+    """Whether a file may call this object: one of the listed functions, or an enumeration by value."""
+    if id(function) in _ALLOWED_CALLS:
+        return True
+    return isinstance(function, type) and issubclass(function, (Enum, Inert))
+
+
+def resolve(module: str, name: str) -> Any:  # Any: a class, function or constant
+    """The object behind a pickled name.
+
+    Raises:
+        Unknown: the name is not allowed.
+    """
+    for old, new in MOVED.items():
+        if module == old or module.startswith(old + "."):
+            module = new + module[len(old) :]
+    path = RENAMED.get(f"{module}.{name}", f"{module}.{name}")
+    module, _, name = path.rpartition(".")
+    if path in CALLABLES:
+        return CALLABLES[path]
+    if path == "ultralytics.utils.IterableSimpleNamespace":
+        return IterableSimpleNamespace
+    registered = registered_classes().get(path)
+    if registered is not None:
+        return registered
+    if module.startswith("torch"):
+        return _from_torch(module, name)
+    if module.startswith("ultralytics.nn."):
+        return _from_library(module, name)
+    if any(module == home or module.startswith(home + ".") for home in INERT_HOMES):
+        return Inert
+    raise Unknown(path)
+
+
+def _from_torch(module: str, name: str) -> Any:  # Any: a layer class or a torch.dtype
+    if module == "torch" and isinstance(kind := getattr(torch, name, None), torch.dtype):
+        return kind
+    if module.startswith("torch.nn.modules."):
+        # the class must live where the file says, which rules out anything merely imported there
+        found = getattr(nn, name, None)
+        if module == "torch.nn.modules.linear" and name == "NonDynamicallyQuantizableLinear":
+            found = nn.modules.linear.NonDynamicallyQuantizableLinear
+        is_layer = isinstance(found, type) and issubclass(found, nn.Module)
+        if is_layer and found.__module__ == module and name not in NOT_LAYERS:
+            return found
+    if module == "torchvision.transforms.transforms" and name in TRANSFORMS:
+        from torchvision.transforms import transforms
+
+        return getattr(transforms, name)
+    if module == "torchvision.transforms.functional" and name == "InterpolationMode":
+        from torchvision.transforms import InterpolationMode
+
+        return InterpolationMode
+    if module == "torchvision.models.resnet" and name in ("BasicBlock", "Bottleneck"):
+        from torchvision.models import resnet
+
+        return getattr(resnet, name)
+    raise Unknown(f"{module}.{name}")
+
+
+def _from_library(module: str, name: str) -> type[nn.Module]:
+    from ultralytics.nn import tasks
+
+    homes: tuple[Any, ...] = ()  # Any: module objects
+    if module == "ultralytics.nn.modules":  # early releases had one flat module
+        homes = (*MODULE_HOMES, modules)
+    elif module == "ultralytics.nn.tasks":
+        homes = (tasks,)
+    else:
+        homes = tuple(home for home in MODULE_HOMES if home.__name__ == module)
+    for home in homes:
+        found = vars(home).get(name)
+        if isinstance(found, type) and issubclass(found, nn.Module):
+            return found
+    raise Unknown(f"{module}.{name}")
