@@ -127,7 +127,7 @@ def _int(setting: Setting, value: Any, hard: bool) -> int:
     if isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
     if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
-        return int(value)
+        return int(float(value))
     if hard or isinstance(value, bool):
         raise _wrong_type(setting, value, "a whole number")
     return int(_number(setting, value, hard))
@@ -295,7 +295,7 @@ def _scale(setting: Setting, value: Any) -> Any:
         raise _wrong_type(setting, value, "a number, or two gains [smallest, largest]")
     if not isinstance(value, Real):
         raise _wrong_type(setting, value, "a number, or two gains [smallest, largest]")
-    if not 0 <= value <= 1:
+    if not 0 <= float(value) <= 1:
         raise ConfigValueError(
             f"{_shown(setting, value)} is out of range; it must be between 0 and 1"
         )

@@ -18,6 +18,7 @@ from ultralytics.cfg.schema import SETTINGS
 from ultralytics.errors import ConfigError, ConfigTypeError
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
+from ultralytics.utils.yaml_io import YAML
 
 __all__ = [
     "DEFAULT_CFG",
@@ -50,8 +51,6 @@ def cfg2dict(cfg: Config) -> dict[str, Any]:
         ConfigTypeError: `cfg` is something else.
     """
     if isinstance(cfg, (str, Path)):
-        from ultralytics.utils.yaml_io import YAML
-
         return YAML.load(cfg)
     if isinstance(cfg, SimpleNamespace):
         return vars(cfg)

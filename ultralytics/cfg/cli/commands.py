@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import ultralytics
 from ultralytics.cfg.cli.parse import CommandLine, parse_key_value_pair, parse_words
 from ultralytics.cfg.cli.text import arguments_text, defaults_text, help_text
 from ultralytics.cfg.load import DEFAULT_CFG_DICT, check_dict_alignment, get_cfg
@@ -27,7 +28,7 @@ from ultralytics.errors import (
     nearest,
 )
 from ultralytics.registry import get
-from ultralytics.utils.environment import env_bool
+from ultralytics.utils.environment import ASSETS, env_bool
 from ultralytics.utils.logging import LOGGER, configure_logging
 
 __all__ = [
@@ -152,8 +153,6 @@ def _complete(mode: str, task: str | None, arguments: dict[str, Any]) -> None:
     if mode in ("predict", "track"):
         arguments.setdefault("save", True)
         if arguments.get("source") is None:
-            from ultralytics.utils.environment import ASSETS
-
             arguments["source"] = str(ASSETS)
             LOGGER.warning(f"'source' was not given; using source={ASSETS}")
     if mode == "export" and not arguments.get("format"):
@@ -162,8 +161,6 @@ def _complete(mode: str, task: str | None, arguments: dict[str, Any]) -> None:
 
 
 def _facade(name: str) -> Callable[..., Any]:  # Any: a model class of the package root
-    import ultralytics
-
     stem = Path(name).stem.lower()
     family = next((family for part, family in FAMILIES if part in stem), "YOLO")
     found: Callable[..., Any] | None = getattr(ultralytics, family, None)
@@ -240,9 +237,7 @@ def _help(line: CommandLine) -> None:
 
 
 def _version(line: CommandLine) -> None:
-    from ultralytics import __version__
-
-    print(__version__)
+    print(ultralytics.__version__)
 
 
 def _cfg(line: CommandLine) -> None:

@@ -21,6 +21,7 @@ from ultralytics.cfg.tables import MODES
 from ultralytics.errors import ConfigError, NotAvailable
 from ultralytics.registry import ALIASES, PLANNED_TASKS, all_tasks
 from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.yaml_io import YAML
 
 __all__ = [
     "SPECIALS",
@@ -227,8 +228,6 @@ def _unknown_word(word: str) -> Exception:
 
 def _read_arguments(file: str) -> dict[str, Any]:
     """Arguments of a `cfg=` file: a path, or the name of a file beside the packaged default.yaml."""
-    from ultralytics.utils.yaml_io import YAML
-
     found = next((p for p in (Path(file).expanduser(), CFG_DIR / file) if p.is_file()), None)
     if found is None:
         raise ConfigError(f"'cfg={file}' does not exist")
