@@ -29,7 +29,6 @@ MIN_SIDE_PX = 2
 MAX_ASPECT = 100
 MIN_AREA_SHARE = 0.10
 MIN_AREA_SHARE_POLYGON = 0.01  # polygons say what is left of an object, boxes only guess
-OPENCV_WARP_CHANNELS = 3  # the border colour has four entries; three at a time is always safe
 
 
 class RandomPerspective(BaseTransform):
@@ -224,10 +223,6 @@ def warp(
     image: Array, matrix: Array, size_wh: tuple[int, int], fill: float, how: int = cv2.INTER_LINEAR
 ) -> Array:
     """An image (H, W) or (H, W, C) moved onto a canvas of the given size."""
-    if image.ndim == 3 and image.shape[2] > OPENCV_WARP_CHANNELS:
-        step = OPENCV_WARP_CHANNELS
-        groups = [image[..., i : i + step] for i in range(0, image.shape[2], step)]
-        return np.concatenate([warp(g, matrix, size_wh, fill, how) for g in groups], axis=2)
     options = {"dsize": tuple(size_wh), "flags": how, "borderValue": (fill,) * 4}
     image = np.ascontiguousarray(image)
     if (matrix[2] == (0, 0, 1)).all():
