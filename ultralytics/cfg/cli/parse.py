@@ -86,10 +86,10 @@ def _join_equals(args: Sequence[str]) -> list[str]:
         if word == "=" and joined:
             joined[-1] += "=" + (following or "")
             position += 2
-        elif word.endswith("=") and len(word) > 1 and following and "=" not in following:
+        elif word.endswith("=") and following and "=" not in following:
             joined.append(word + following)
             position += 2
-        elif word.startswith("=") and len(word) > 1 and joined and "=" not in joined[-1]:
+        elif word.startswith("=") and joined:
             joined[-1] += word
             position += 1
         else:
