@@ -57,10 +57,7 @@ def imread(filename: str | Path, flags: int = cv2.IMREAD_COLOR) -> Image | None:
         return None
     if not data.size:
         return None
-    if suffix in TIFF_SUFFIXES and flags == cv2.IMREAD_UNCHANGED:
-        image = _decode_pages(data)
-    else:
-        image = _decode(data, flags)
+    image = _decode_tiff(data, flags) if suffix in TIFF_SUFFIXES else _decode(data, flags)
     if image is None:
         return None
     keeps_depth = flags != cv2.IMREAD_UNCHANGED and flags & cv2.IMREAD_ANYDEPTH
@@ -74,6 +71,14 @@ def _decode(data: NDArray[np.uint8], flags: int) -> Image | None:
         return cv2.imdecode(data, flags)
     except cv2.error:
         return None
+
+
+def _decode_tiff(data: NDArray[np.uint8], flags: int) -> Image | None:
+    """A colour TIFF in its own depth up to 16 bits; OpenCV itself would round those to 8, not cut."""
+    if flags == cv2.IMREAD_UNCHANGED:
+        return _decode_pages(data)
+    deep = _decode(data, flags | cv2.IMREAD_ANYDEPTH) if flags & cv2.IMREAD_COLOR else None
+    return deep if deep is not None and deep.dtype.kind == "u" else _decode(data, flags)
 
 
 def _decode_pages(data: NDArray[np.uint8]) -> Image | None:
