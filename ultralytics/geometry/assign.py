@@ -58,6 +58,18 @@ class Labels:
         class_N = classes[image_N, slot_N].flatten().long()
         return cls(image_N, slot_N, class_N, boxes[image_N, slot_N])
 
+    def padded(self, images: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The inverse: classes (B, M, 1), boxes (B, M, 4 or 5) and validity (B, M, 1)."""
+        slots = int(self.slots.max()) + 1 if len(self) else 0
+        at = (self.images, self.slots)
+        boxes = self.boxes.new_zeros((images, slots, self.boxes.shape[-1]))
+        boxes[at] = self.boxes
+        classes = self.boxes.new_zeros((images, slots, 1))
+        classes[at] = self.classes[:, None].to(classes.dtype)
+        valid = torch.zeros((images, slots, 1), dtype=torch.bool, device=boxes.device)
+        valid[at] = True
+        return classes, boxes, valid
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -92,6 +104,21 @@ class Positives:
     anchors: Tensor
     labels: Tensor
     scores: Tensor
+
+    @classmethod
+    def from_dense(
+        cls, labels: Labels, scores_BAC: Tensor, foreground_BA: Tensor, slot_BA: Tensor
+    ) -> Positives:
+        """From what an assigner returns in dense form."""
+        image_P, anchor_P = foreground_BA.nonzero(as_tuple=True)
+        number = torch.zeros(
+            (len(slot_BA), int(labels.slots.max()) + 1 if len(labels) else 1),
+            dtype=torch.long,
+            device=slot_BA.device,
+        )
+        number[labels.images, labels.slots] = torch.arange(len(labels), device=slot_BA.device)
+        label_P = number[image_P, slot_BA[image_P, anchor_P].long()]
+        return cls(image_P, anchor_P, label_P, scores_BAC[image_P, anchor_P].sum(-1))
 
     def __len__(self) -> int:
         return len(self.images)

@@ -1,8 +1,7 @@
 """The detection loss of v8 and later heads: box overlap, classification, distances.
 
 Only what the loss depends on is computed: boxes are decoded for anchors inside a label, and the dense
-target scores are never formed, because binary cross-entropy is the sum of softplus(x) over all entries
-minus the sum of target * x over the positives. All arithmetic is float32, also under autocast.
+target scores are never formed. All arithmetic is float32, also under autocast.
 Shape suffixes: B = images, A = anchors, M = label slots of an image, n = labels of the batch, R = bins of
 a box side, C = classes, P = positives.
 """
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ultralytics.geometry.anchors import dist2bbox, make_anchors
@@ -22,6 +20,7 @@ from ultralytics.geometry.assign import Labels, Positives, Predictions, TaskAlig
 from ultralytics.geometry.boxes import xywh2xyxy
 from ultralytics.geometry.pairs import Level
 from ultralytics.utils.loss.boxes import BboxLoss, score_sum
+from ultralytics.utils.loss.entropy import sparse_binary_cross_entropy
 
 __all__ = ["v8DetectionLoss"]
 
@@ -111,19 +110,20 @@ class v8DetectionLoss:
             items.
         """
         with torch.autocast(preds["boxes"].device.type, enabled=False):
-            dist_BAR = preds["boxes"].float().permute(0, 2, 1)
-            logits_BAC = preds["scores"].float().permute(0, 2, 1)
+            dist_BRA, logits_BCA = preds["boxes"].float(), preds["scores"].float()
             grid = self._grid(preds["feats"])
-            labels = self._labels(batch, logits_BAC.shape[0], grid)
-            found = self._assign(dist_BAR, logits_BAC, grid, labels, assign_kwargs)
+            labels = self._labels(batch, len(logits_BCA), grid)
+            found = self._assign(
+                dist_BRA.detach(), logits_BCA.detach(), grid, labels, assign_kwargs
+            )
             total = score_sum(found.scores)
-            cls_loss = self._classification(logits_BAC, found, labels) / total
-            box_loss, dist_loss = self._regression(dist_BAR, grid, found, labels, total)
+            cls_loss = self._classification(logits_BCA, found, labels) / total
+            box_loss, dist_loss = self._regression(dist_BRA, grid, found, labels, total)
         gains = (self.hyp.box, self.hyp.cls, self.hyp.dfl)
         parts = (box_loss, cls_loss, dist_loss)
         vector = torch.stack([part * gain for part, gain in zip(parts, gains, strict=True)])
         items = dict(zip(self.loss_names, vector.detach().unbind(), strict=True))
-        return (*self._dense(found, labels, logits_BAC), grid.points, grid.strides), vector, items
+        return (*self._dense(found, labels, logits_BCA), grid.points, grid.strides), vector, items
 
     def preprocess(self, targets: Tensor, batch_size: int, scale_tensor: Tensor) -> Tensor:
         """Labels (n, 6) as [image, class, fractions xywh] -> (B, M, 5) as [class, pixels xyxy].
@@ -180,15 +180,15 @@ class v8DetectionLoss:
 
     def _assign(
         self,
-        dist_BAR: Tensor,
-        logits_BAC: Tensor,
+        dist_BRA: Tensor,
+        logits_BCA: Tensor,
         grid: Grid,
         labels: Labels,
-        extra: Mapping[str, Any],
+        extra: Mapping[str, Any],  # Any: further inputs of the assigner's overlap
     ) -> Positives:
-        """The positive anchors; a replaced assigner is called with complete tensors."""
-        dist_BAR, logits_BAC = dist_BAR.detach(), logits_BAC.detach()
-        images, anchors, _ = logits_BAC.shape
+        """The positive anchors; a replaced assigner is given complete tensors."""
+        points = grid.points * grid.strides
+        images, _, anchors = logits_BCA.shape
 
         def boxes(image_P: Tensor, anchor_P: Tensor) -> Tensor:
             place_P = image_P * anchors + anchor_P
@@ -196,31 +196,40 @@ class v8DetectionLoss:
             used[place_P] = True
             place = used.nonzero()[:, 0]
             image, anchor = place // anchors, place % anchors
-            decoded = self.bbox_decode(grid.points[anchor], dist_BAR[image, anchor][None])[0]
+            decoded = self.bbox_decode(grid.points[anchor], dist_BRA[image, :, anchor][None])[0]
             row = used.cumsum(0)[place_P] - 1
             return (decoded * grid.strides[anchor])[row]
 
-        predictions = Predictions(
-            images, anchors, lambda image, anchor, c: logits_BAC[image, anchor, c].sigmoid(), boxes
-        )
-        points = grid.points * grid.strides
-        return self.assigner.assign(labels, points, predictions, grid.levels, **extra)
+        def scores(image_P: Tensor, anchor_P: Tensor, class_P: Tensor) -> Tensor:
+            return logits_BCA[image_P, class_P, anchor_P].sigmoid()
 
-    def _classification(self, logits_BAC: Tensor, found: Positives, labels: Labels) -> Tensor:
-        """Sum of binary cross-entropies over all entries."""
-        class_P = labels.classes[found.labels]
-        hit_P = logits_BAC[found.images, found.anchors, class_P] * found.scores
-        if self.class_weights is None:
-            return F.softplus(logits_BAC).sum() - hit_P.sum()
-        weights_C = self.class_weights.view(-1)
-        per_class_C = F.softplus(logits_BAC).sum(dim=(0, 1))
-        return (per_class_C * weights_C).sum() - (hit_P * weights_C[class_P]).sum()
+        if isinstance(self.assigner, TaskAlignedAssigner):
+            predictions = Predictions(images, anchors, scores, boxes)
+            return self.assigner.assign(labels, points, predictions, grid.levels, **extra)
+        decoded = self.bbox_decode(grid.points, dist_BRA.permute(0, 2, 1)) * grid.strides
+        padded = labels.padded(images)
+        targets = self.assigner(
+            logits_BCA.permute(0, 2, 1).sigmoid(), decoded, points, *padded, **extra
+        )
+        return Positives.from_dense(labels, *targets[2:])
+
+    def _classification(self, logits_BCA: Tensor, found: Positives, labels: Labels) -> Tensor:
+        """Sum of the classification losses of all entries; a replaced `bce` gets dense targets."""
+        weights = self.class_weights
+        index = (found.images, labels.classes[found.labels], found.anchors)
+        if type(self.bce) is nn.BCEWithLogitsLoss and self.bce.pos_weight is None:
+            weight_C = None if weights is None else weights.view(-1)
+            return sparse_binary_cross_entropy(logits_BCA, index, found.scores, weight_C)
+        targets_BCA = torch.zeros_like(logits_BCA)
+        targets_BCA[index] = found.scores
+        dense = self.bce(logits_BCA.permute(0, 2, 1), targets_BCA.permute(0, 2, 1))
+        return (dense if weights is None else dense * weights).sum()
 
     def _regression(
-        self, dist_BAR: Tensor, grid: Grid, found: Positives, labels: Labels, total: Tensor
+        self, dist_BRA: Tensor, grid: Grid, found: Positives, labels: Labels, total: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Box and distance loss of the positives."""
-        dist_1PR = dist_BAR[found.images, found.anchors][None]
+        dist_1PR = dist_BRA[found.images, :, found.anchors][None]
         points_P2, stride_P1 = grid.points[found.anchors], grid.strides[found.anchors]
         return self.bbox_loss(
             dist_1PR,
@@ -235,13 +244,13 @@ class v8DetectionLoss:
         )
 
     @staticmethod
-    def _dense(found: Positives, labels: Labels, like_BAC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _dense(found: Positives, labels: Labels, like_BCA: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Foreground, label slots and target boxes of every anchor."""
-        shape = like_BAC.shape[:2]
+        shape = (like_BCA.shape[0], like_BCA.shape[2])
         at = (found.images, found.anchors)
-        foreground_BA = torch.zeros(shape, dtype=torch.bool, device=like_BAC.device)
+        foreground_BA = torch.zeros(shape, dtype=torch.bool, device=like_BCA.device)
         foreground_BA[at] = True
-        slot_BA = torch.zeros(shape, dtype=torch.long, device=like_BAC.device)
+        slot_BA = torch.zeros(shape, dtype=torch.long, device=like_BCA.device)
         slot_BA[at] = labels.slots[found.labels]
         boxes_BA4 = labels.boxes.new_zeros((*shape, labels.boxes.shape[-1]))
         boxes_BA4[at] = labels.boxes[found.labels]
