@@ -273,7 +273,7 @@ from ultralytics.cfg import entrypoint
 try:
     entrypoint()
 finally:
-    heavy = {"torch", "cv2", "numpy", "matplotlib"} & sys.modules.keys()
+    heavy = {"torch", "cv2", "numpy", "matplotlib", "yaml"} & sys.modules.keys()
     print("HEAVY", sorted(heavy), file=sys.stderr) if heavy else None
 """
 
