@@ -17,7 +17,7 @@ LINES = [
     (["train", "data=shapes.yaml", "epochs=-1"], ["epochs=-1", "at least 1"]),
     (["train", "data=shapes.yaml", "epochs"], ["epochs=100"]),
     (["train", "data=shapes.yaml", "epochs="], ["'epochs='"]),
-    (["train", "data=shapes.yaml", "=3"], ["'=3'"]),
+    (["=3", "train", "data=shapes.yaml"], ["'=3'"]),
     (["train", "data=shapes.yaml", "epoch=3"], ["'epoch'", "epochs=100"]),
     (["train", "data=shapes.yaml", "imgsz=[320", "640"], ["'imgsz=[320'", "brackets"]),
     (["train", "data=shapes.yaml", "imgsz=wide"], ["imgsz=wide"]),
