@@ -262,7 +262,7 @@ def _check_data(line: CommandLine) -> None:
         raise ConfigError("use: yolo check data=FILE.yaml [task=detect] [strict=True]")
     from ultralytics.data.report import check_dataset
 
-    report = check_dataset(data, task=get(task).name, strict=strict)
+    report = check_dataset(data, task=get(task).name)  # strict is decided after it was printed
     print(report.text)
     if strict and report.bad:
         raise DatasetError(f"{report.bad} faults in {data}")
