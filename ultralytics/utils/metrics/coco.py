@@ -1,8 +1,9 @@
 """The COCO box evaluation: twelve numbers, equal to those of pycocotools on the same boxes.
 
-Boxes are pixels of the original image, (left, top, width, height) inside. Evaluation is per image and class: detections by falling score,
-the first 100 of them, matched to targets at IoU 0.50 to 0.95. Targets marked as crowd or outside an area range take
-detections away without judging them. Precision is averaged as a step function at 101 recalls.
+Boxes are pixels of the original image, (left, top, width, height) inside. Evaluation is per image
+and class: detections by falling score, the first 100 of them, matched to targets at IoU 0.50 to 0.95.
+Targets marked as crowd or outside an area range take detections away without judging them. Precision
+is averaged as a step function at 101 recalls.
 D = detections, G = targets, T = thresholds. Thresholds are the bits of an integer.
 """
 

@@ -31,7 +31,8 @@ class ConfusionMatrix(DataExportMixin):
     Args:
         names: class names by number.
         task: "classify" and "semantic" have no background.
-        save_matches: keep which boxes of the last image were found, missed or false, for `plot_matches`.
+        save_matches: keep which boxes of the last image were found, missed or false, for
+            `plot_matches`; a box of the wrong class is false, and its target missed.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class ConfusionMatrix(DataExportMixin):
         np.add.at(self.matrix, (self.nc, truth[~hit]), 1)
         np.add.at(self.matrix, (found[false], self.nc), 1)
         if self.matches is not None:
-            rows = kept.cpu()
+            right = hit.copy()
+            right[hit] = found[claimed[hit]] == truth[hit]
+            rows, correct = kept.cpu().numpy(), np.sort(claimed[right])
             self.matches = {
                 "GT": _pick(batch, np.arange(len(truth))),
-                "FP": _pick(detections, rows[false].numpy()),
-                "TP": _pick(detections, rows[np.sort(claimed[hit])].numpy()),
-                "FN": _pick(batch, np.flatnonzero(~hit)),
+                "FP": _pick(detections, rows[np.setdiff1d(np.arange(len(found)), correct)]),
+                "TP": _pick(detections, rows[correct]),
+                "FN": _pick(batch, np.flatnonzero(~right)),
             }
 
     def tp_fp(self) -> tuple[Floats, Floats]:
@@ -156,13 +159,15 @@ class ConfusionMatrix(DataExportMixin):
         """
         if not self.matches:
             return
+        from ultralytics.geometry.boxes import xyxy2xywh
         from ultralytics.utils.plotting.images import plot_images
 
         panels = [self.matches[kind] for kind in ("GT", "FP", "TP", "FN")]
+        boxes = torch.cat([panel["bboxes"] for panel in panels])
         labels: dict[str, Any] = {
             "batch_idx": torch.cat([torch.full((len(p["cls"]),), i) for i, p in enumerate(panels)]),
             "cls": torch.cat([p["cls"] for p in panels]),
-            "bboxes": torch.cat([p["bboxes"] for p in panels]),
+            "bboxes": boxes if boxes.shape[1] == _OBB_COLUMNS else xyxy2xywh(boxes),
             "conf": torch.cat([p["conf"] for p in panels]),
         }
         file = Path(save_dir) / "visualizations" / Path(im_file).name
@@ -207,10 +212,11 @@ def _claim(overlaps_MN: Floats, threshold: float) -> NDArray[np.intp]:
 
 
 def _pick(source: dict[str, Any], rows: NDArray[Any]) -> dict[str, Tensor]:
-    """Boxes, classes and confidences (1 for targets) of some rows, on the host."""
+    """Boxes, classes and confidences (NaN for targets) of some rows, on the host."""
     index = torch.as_tensor(rows, dtype=torch.long)
     cls = source["cls"].reshape(-1).cpu()[index]
-    conf = source["conf"].reshape(-1).cpu()[index] if "conf" in source else torch.ones(len(index))
+    is_target = "conf" not in source
+    conf = torch.full_like(cls, torch.nan) if is_target else source["conf"].reshape(-1).cpu()[index]
     return {"bboxes": source["bboxes"].cpu()[index], "cls": cls, "conf": conf}
 
 

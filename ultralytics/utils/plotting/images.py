@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]  # Any: several dtypes
 
 NORMALIZED_LIMIT = 1.1  # boxes whose largest value is below are fractions of the image
 MASK_SHARE = 0.6
-CAPTION = (220, 220, 220)
+CAPTION, SHADOW = (235, 235, 235), (40, 40, 40)
 CAPTION_LENGTH = 40
 JPEG_QUALITY = 92
 
@@ -51,7 +51,8 @@ def plot_images(
 
     Args:
         labels: batch_idx, cls, bboxes (xywh or xywhr, normalised or pixels), conf, masks, keypoints,
-            semantic_mask and img, as far as there are any. Without conf they are targets, and all are drawn.
+            semantic_mask and img, as far as there are any. Objects without conf, or with NaN, are
+            targets, and all of them are drawn.
         images: the pictures; None takes `labels["img"]`.
         paths: file of each image; its name is written on the tile.
         fname: file to write.
@@ -107,7 +108,8 @@ class _Look:
     def label(self, cls: int, conf: float | None) -> str:
         """Text of one object."""
         name = "" if not self.show_labels else str(self.names[cls] if self.names else cls)
-        return name if conf is None or not self.show_conf else f"{name} {conf:.1f}".strip()
+        is_target = conf is None or math.isnan(conf)
+        return name if is_target or not self.show_conf else f"{name} {conf:.1f}".strip()
 
 
 def _copied(values: Any) -> Array:
@@ -154,6 +156,7 @@ def _grid(
             size = (tile_w, tile_h)
             pen.semantic_mask(cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST))
         if i < len(captions):
+            pen.text((6, 6), captions[i], txt_color=SHADOW)
             pen.text((5, 5), captions[i], txt_color=CAPTION)
         drawn = np.asarray(pen.result())
         drawn[[0, -1]] = drawn[:, [0, -1]] = 255
@@ -171,7 +174,7 @@ def _draw_objects(
     own = np.flatnonzero(batch["batch_idx"].reshape(-1) == image)
     classes = batch["cls"].reshape(-1)[own].astype(int)
     conf = batch["conf"].reshape(-1)[own] if "conf" in batch else None
-    shown = np.arange(len(own)) if conf is None else np.flatnonzero(conf > look.conf_thres)
+    shown = np.arange(len(own)) if conf is None else np.flatnonzero(~(conf <= look.conf_thres))
     height, width = np.asarray(pen.result()).shape[:2]
     if len(batch.get("masks", ())):
         masks = _instance_masks(batch["masks"], own, image, len(own))[shown]
@@ -222,7 +225,8 @@ def _instance_masks(masks: Array, own: Array, image: int, count: int) -> Array:
 
 def _write(grid: Array, file: Path) -> None:
     suffix = file.suffix if file.suffix.lower() in (".jpg", ".jpeg", ".png") else ".jpg"
-    done, data = cv2.imencode(suffix, grid, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    options = [] if suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    done, data = cv2.imencode(suffix, grid, options)
     if not done:
         raise OSError(f"{file} could not be encoded")
     atomic_write(file, data.tobytes())

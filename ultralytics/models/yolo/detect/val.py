@@ -176,7 +176,7 @@ class DetectionValidator(BaseValidator):
                     "im_name": self._names_of_images(pbatch["im_file"]),
                 }
             )
-            if self._draws:
+            if self._draws or not self.training:
                 self._count_confusion(predn, pbatch, batch["img"][si])
             if self._coco is not None or self.args.save_json or self.args.save_txt:
                 self._keep_scaled(predn, pbatch)
@@ -212,7 +212,7 @@ class DetectionValidator(BaseValidator):
         if conf == self._default_conf:  # not the user's: the matrix would drown in faint boxes
             conf = max(conf, MATRIX_CONF)
         self.confusion_matrix.process_batch(predn, pbatch, conf=conf)
-        if self.args.visualize:
+        if self.confusion_matrix.matches is not None:
             self.confusion_matrix.plot_matches(image, pbatch["im_file"], self.save_dir)
 
     def _keep_scaled(self, predn: Prediction, pbatch: Batch) -> None:
