@@ -88,6 +88,12 @@ class NotAvailable(UltralyticsError, NotImplementedError):
     """A known part of the interface that this version does not provide."""
 
 
+# Callers and recorded facts know argument errors by the names of the built-in exceptions, and print them so.
+ConfigError.__name__ = "SyntaxError"
+ConfigTypeError.__name__ = "TypeError"
+ConfigValueError.__name__ = "ValueError"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint such as "; did you mean 'epochs'?", or an empty text when nothing is close."""
     near = get_close_matches(str(name), list(known), n=1)

@@ -26,7 +26,7 @@ from ultralytics.utils import YAML
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.environment import LOCAL_RANK, RANK
 from ultralytics.utils.files import atomic_write
-from ultralytics.utils.logging import LOGGER, colorstr
+from ultralytics.utils.logging import LOGGER, colorstr, configure_logging
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
 from ultralytics.utils.torch_utils import init_seeds, select_device
 from ultralytics.utils.torch_utils.ema import ModelEMA
@@ -63,6 +63,7 @@ class BaseTrainer:
         overrides: dict[str, Any] | None = None,
         _callbacks: Mapping[str, list[Handler]] | None = None,
     ) -> None:
+        configure_logging()
         self.clock: Callable[[], float] = time.time
         self.args: IterableSimpleNamespace = self._resolve_args(cfg, dict(overrides or {}))
         self._refuse_what_is_missing()
