@@ -1,0 +1,1 @@
+"""Parts of the model facade: what to open, and which argument wins."""
