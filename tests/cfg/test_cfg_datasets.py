@@ -22,7 +22,6 @@ HEADINGS = {
     "lvis": "LVIS v1",
     "VOC": "VOC",
     "open-images-v7": "Open Images V7",
-    "GlobalWheat2020": "Global Wheat 2020",
     "kitti": "KITTI",
     "african-wildlife": "African wildlife",
     "brain-tumor": "Brain tumor",

@@ -6,12 +6,13 @@ during warm-up each group moves from its start value to that rate. Specification
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+
+from ultralytics.utils.torch_utils.rates import one_cycle
 
 __all__ = ["Schedule", "decay_function", "nominal_accumulation"]
 
@@ -19,7 +20,7 @@ __all__ = ["Schedule", "decay_function", "nominal_accumulation"]
 def decay_function(epochs: int, lrf: float, cosine: bool) -> Callable[[int], float]:
     """Share of the initial rate at a given epoch: 1 at the start, towards `lrf` at the end."""
     if cosine:
-        return lambda e: max((1 - math.cos(e * math.pi / epochs)) / 2, 0) * (lrf - 1) + 1
+        return one_cycle(1.0, lrf, epochs)
     return lambda e: max(1 - e / epochs, 0) * (1.0 - lrf) + lrf
 
 

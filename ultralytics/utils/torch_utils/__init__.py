@@ -67,7 +67,7 @@ _load, __dir__, _names = attach(
         "is_parallel": f"{_HERE}.wrapping",
         "model_info": f"{_HERE}.info",
         "model_info_for_loggers": f"{_HERE}.info",
-        "one_cycle": "ultralytics.engine.trainer.schedule",
+        "one_cycle": f"{_HERE}.rates",
         "parse_device": f"{_HERE}.device",
         "scale_img": f"{_HERE}.initial",
         "select_device": f"{_HERE}.device",
