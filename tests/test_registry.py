@@ -14,7 +14,7 @@ DETECT = registry.get("detect")
 
 def test_detect_is_found_without_being_named_anywhere() -> None:
     assert registry.all_tasks()["detect"] is DETECT
-    assert [*registry.all_tasks()][0] == "detect"
+    assert next(iter(registry.all_tasks())) == "detect"
     assert (DETECT.suffix, DETECT.metric) == ("", "metrics/mAP50-95(B)")
 
 
