@@ -11,6 +11,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,7 @@ class BaseValidator:
             fp16=self.args.quantize == HALF,
             channels_last=self.args.channels_last,
             end2end=self.args.nms is False,
+            verbose=self.args.verbose,
         )
         self.device = backend.device
         if backend.fp16:
@@ -213,7 +215,8 @@ class BaseValidator:
         layout = _memory_format(network, self.device)
         timers = {stage: Profile(device=self.device) for stage in STAGES}
         losses: dict[str, Tensor] = {}
-        bar = TQDM(self.dataloader, desc=self.get_desc(), total=len(self.dataloader))
+        batches = _one_ahead(self.dataloader)
+        bar = TQDM(batches, desc=self.get_desc(), total=len(self.dataloader))
         for self.batch_i, batch in enumerate(bar):
             self.run_callbacks("on_val_batch_start")
             with self._arithmetic(trainer):
@@ -381,6 +384,19 @@ def _left_unchanged(network: nn.Module) -> Iterator[nn.Module]:
             vars(owner).update(attributes)
         if was_training:
             network.train()
+
+
+def _one_ahead(loader: Any) -> Iterator[Batch]:
+    """Batches in order; without worker processes a thread prepares the next one meanwhile."""
+    if getattr(loader, "num_workers", 0):
+        yield from loader
+        return
+    stream, end = iter(loader), object()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation batches") as pool:
+        upcoming = pool.submit(next, stream, end)
+        while (batch := upcoming.result()) is not end:
+            upcoming = pool.submit(next, stream, end)
+            yield batch
 
 
 def _memory_format(network: Any, device: torch.device) -> torch.memory_format:
