@@ -40,7 +40,7 @@ from ultralytics.data.samplers import SampleIndex
 from ultralytics.errors import ConfigValueError, DatasetNotFound
 from ultralytics.utils.logging import LOGGER
 
-__all__ = ["BaseDataset"]
+__all__ = ["BaseDataset", "list_images"]
 
 MAX_BUFFER = 1000
 Sample = dict[str, Any]  # Any: arrays, tensors, sizes and whatever transforms add
@@ -101,6 +101,7 @@ class BaseDataset(Dataset[Sample]):
             channels, cv2.IMREAD_UNCHANGED
         )
         self.hyp = copy.copy(_default_settings() if hyp is None else hyp)
+        self.label_files: list[str] = []
         self.im_files = self.get_img_files(self.img_path)
         self.labels = self.get_labels()  # type: ignore[assignment]  # the setter takes any list
         self.update_labels(include_class=classes)
@@ -130,11 +131,11 @@ class BaseDataset(Dataset[Sample]):
         Raises:
             DatasetNotFound: a path that does not exist, or no image at all.
         """
-        entries = img_path if isinstance(img_path, (list, tuple)) else [img_path]
-        found: list[str] = []
-        for entry in entries:
-            found += _entry_files(str(entry), self.prefix)
-        files = sorted(file.replace("/", os.sep) for file in found if is_image(file))
+        try:
+            listed = list_images(img_path)
+        except DatasetNotFound as error:
+            raise DatasetNotFound(f"{self.prefix}{error}") from error
+        files = sorted(file.replace("/", os.sep) for file in listed if is_image(file))
         if not files:
             raise DatasetNotFound(
                 f"{self.prefix}no images found in {img_path}. {FORMATS_HELP_MSG} {HELP_URL}"
@@ -293,6 +294,8 @@ class BaseDataset(Dataset[Sample]):
         ratio = shapes[:, 0] / shapes[:, 1]
         order = np.argsort(ratio, kind="stable")
         self.im_files = [self.im_files[i] for i in order]
+        if len(self.label_files) == self.ni:
+            self.label_files = [self.label_files[i] for i in order]
         self._labels = self._labels.pick(order)
         self.batch = np.arange(self.ni) // self.batch_size
         self.batch_shapes = batch_shapes(
@@ -376,21 +379,31 @@ def batch_shapes(
     return np.ceil(np.array(shapes) * imgsz / stride + pad).astype(np.int64) * stride
 
 
-def _entry_files(entry: str, prefix: str) -> list[str]:
-    """Files named by one folder or list file; list lines starting with "./" are relative to the list."""
+def list_images(img_path: str | Path | Sequence[str | Path]) -> list[str]:
+    """Files below folders and in list files, unsorted; lists may name files of any kind.
+
+    Raises:
+        DatasetNotFound: an entry that is neither a folder nor a readable list.
+    """
+    entries = img_path if isinstance(img_path, (list, tuple)) else [img_path]
+    return [file for entry in entries for file in _entry_files(str(entry))]
+
+
+def _entry_files(entry: str) -> list[str]:
+    """Files of one folder or list file; list lines starting with "./" are relative to the list."""
     if os.path.isdir(entry):
         return list(find_images(entry))
     if not os.path.isfile(entry):
-        raise DatasetNotFound(f"{prefix}{entry} does not exist. {HELP_URL}")
+        raise DatasetNotFound(f"{entry} does not exist. {HELP_URL}")
     if is_image(entry):
         raise DatasetNotFound(
-            f"{prefix}{entry} is an image; give its folder or a text file of paths. {HELP_URL}"
+            f"{entry} is an image; give its folder or a text file of paths. {HELP_URL}"
         )
     try:
         lines = Path(entry).read_text(encoding="utf-8-sig").strip().splitlines()
     except UnicodeDecodeError:
         raise DatasetNotFound(
-            f"{prefix}{entry} is not a UTF-8 text file of image paths. {HELP_URL}"
+            f"{entry} is not a UTF-8 text file of image paths. {HELP_URL}"
         ) from None
     folder = os.path.dirname(entry) + os.sep if os.path.dirname(entry) else ""
     return [folder + line[2:] if line.startswith("./") else line for line in map(str.strip, lines)]

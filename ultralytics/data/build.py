@@ -129,6 +129,13 @@ class InfiniteDataLoader(DataLoader[Any]):
         self.close()
 
 
+def _cores() -> int:
+    """Processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def seed_worker(worker_id: int) -> None:
     """Start-up of a worker process: seeds of `random` and NumPy, and OpenCV without threads of its own."""
     import cv2
@@ -237,9 +244,7 @@ def build_dataloader(
     per_rank = total if sampler is None else len(sampler)
     batches = -(-per_rank // batch)
     accelerators = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    workers = min(
-        (os.cpu_count() or 1) // max(accelerators, 1), workers, 0 if batches <= 1 else batches
-    )
+    workers = min(_cores() // max(accelerators, 1), workers, 0 if batches <= 1 else batches)
     generator = torch.Generator()
     generator.manual_seed((GENERATOR_BASE + RANK + seed) % 2**64)
     return InfiniteDataLoader(

@@ -255,7 +255,7 @@ def verify_pair(im_file: str, lb_file: str, rule: LabelRule) -> _Verified:
     try:
         note, shape = check_image(im_file)
     except Exception as error:  # noqa: BLE001  decoders raise anything on hostile files; reported as corrupt
-        text = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else str(error)
+        text = str(error) or type(error).__name__
         return _Verified(CORRUPT, nothing, problems=[Problem(im_file, 0, text, "image dropped")])
     problems = [Problem(im_file, 0, note, "image kept")] if note else []
     try:

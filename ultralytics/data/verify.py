@@ -50,7 +50,12 @@ def exif_size(img: Image.Image) -> tuple[int, int]:
 
 def _is_turned(img: Image.Image) -> bool:
     try:
-        return img.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+        if img.format == "PNG":  # its getexif() would decode the whole picture
+            exif = Image.Exif()
+            exif.load(img.info.get("exif") or b"")
+        else:
+            exif = img.getexif()
+        return exif.get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
     except (OSError, SyntaxError, ValueError):  # damaged metadata of a readable picture
         return False
 
@@ -67,10 +72,10 @@ def check_image(file: str | Path) -> tuple[str, tuple[int, int]]:
     """
     try:
         with Image.open(file) as picture:
-            picture.verify()  # leaves the object unusable for pixels, size and EXIF stay readable
             kind = (picture.format or "").lower()
             turned = _is_turned(picture)
             width, height = (picture.size[1], picture.size[0]) if turned else picture.size
+            picture.verify()
     except UnidentifiedImageError:
         raise ValueError("not a readable image (content of no known format)") from None
     if turned and kind in DECODER_DECIDES:
@@ -106,6 +111,7 @@ def _check_jpeg_end(file: str | Path) -> str:
 
 
 def _reason(error: Exception) -> str:
+    """Text of an error; its type when there is none."""
     return str(error) or type(error).__name__
 
 
