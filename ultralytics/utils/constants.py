@@ -92,8 +92,8 @@ _ONCE: dict[str, Callable[[], Any]] = {  # Any: each constant has its own type, 
     "ONLINE": env.is_online,
     "SETTINGS_FILE": lambda: _config_dir() / "settings.json",
     "TESTS_RUNNING": lambda: env.is_pytest_running() or env.is_github_action_running(),
-    "TORCHVISION_VERSION": lambda: env.package_version("torchvision"),
-    "TORCH_VERSION": lambda: env.package_version("torch"),
+    "TORCHVISION_VERSION": lambda: env.build_version("torchvision"),
+    "TORCH_VERSION": lambda: env.build_version("torch"),
     "USER_CONFIG_DIR": _config_dir,
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import socket
 import sys
 from collections.abc import Iterable
@@ -36,6 +37,7 @@ __all__ = [
     "VERBOSE",
     "WINDOWS",
     "WORLD_SIZE",
+    "build_version",
     "env_bool",
     "is_online",
     "package_version",
@@ -107,6 +109,22 @@ def package_version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return ""
+
+
+@cache
+def build_version(name: str) -> str:
+    """Version with its build tag ("2.15.0+cu132") from a package's `version.py`, without importing it.
+
+    Torch and torchvision keep the tag only there.
+    """
+    spec = find_spec(name)
+    folder = Path(spec.origin).parent if spec and spec.origin else Path()
+    match = re.search(
+        r"^__version__\b[^=]*=\s*['\"]([^'\"]+)",
+        _read_text(str(folder / "version.py")),
+        re.MULTILINE,
+    )
+    return match[1] if match else package_version(name)
 
 
 def _read_text(path: str) -> str:

@@ -73,6 +73,8 @@ def safe_upload(
             _put(path, url, headers or {}, timeout, progress)
         except (OSError, http.client.HTTPException) as failure:
             error = failure
+            if isinstance(failure, urllib.error.HTTPError):
+                failure.close()  # it holds the connection
             code = getattr(failure, "code", None)
             if code is not None and 400 <= code < 500 and code not in FINAL_EXCEPT:
                 break

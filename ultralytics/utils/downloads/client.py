@@ -54,9 +54,13 @@ def open_url(
     if urlsplit(url).scheme not in SCHEMES:
         raise DownloadError(f"cannot download {url!r}: only http and https addresses are opened")
     request = urllib.request.Request(url, headers=AGENT | (headers or {}), method=method)
-    response: http.client.HTTPResponse = urllib.request.build_opener(_Redirects).open(
-        request, timeout=timeout
-    )
+    try:
+        response: http.client.HTTPResponse = urllib.request.build_opener(_Redirects).open(
+            request, timeout=timeout
+        )
+    except urllib.error.HTTPError as error:
+        error.close()  # it holds the connection
+        raise
     return response
 
 

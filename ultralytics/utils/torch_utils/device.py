@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ultralytics.utils.environment import PYTHON_VERSION, package_version
+from ultralytics.utils.environment import PYTHON_VERSION
 from ultralytics.utils.logging import LOGGER
 
 __all__ = [
@@ -138,7 +138,7 @@ def select_device(
 def _device_line(text: str) -> str:
     from ultralytics import __version__
 
-    head = f"Ultralytics {__version__} Python-{PYTHON_VERSION} torch-{package_version('torch')} "
+    head = f"Ultralytics {__version__} Python-{PYTHON_VERSION} torch-{torch.__version__} "
     return head + text.replace("\n", "\n" + " " * len(head))
 
 
@@ -192,7 +192,7 @@ def get_torch_device_backend(device: torch.device | str) -> ModuleType:
     kind = device.type if isinstance(device, torch.device) else str(device).split(":")[0]
     backend = getattr(torch, kind, None)
     if not isinstance(backend, ModuleType):
-        raise ValueError(f"torch {package_version('torch')} has no backend for device {kind!r}")
+        raise ValueError(f"torch {torch.__version__} has no backend for device {kind!r}")
     return backend
 
 
