@@ -19,6 +19,13 @@ from ultralytics.data.augment import FastDetectPipeline, Format, v8_transforms
 from ultralytics.data.augment.fast import snap, visible_part
 from ultralytics.data.collate import collate_fn
 
+
+@pytest.fixture(autouse=True)
+def _without_optional_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rare blurs are not repeatable with the global generators."""
+    monkeypatch.setattr("ultralytics.data.augment.albumentations.find_spec", lambda name: None)
+
+
 VARIANTS = [
     {},
     {"mosaic": 0.0},

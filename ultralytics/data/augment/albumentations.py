@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from ultralytics.data.augment.compose import Array, Labels
-from ultralytics.errors import MissingExtra
-from ultralytics.geometry.boxes import xyxy2xywh
+from ultralytics.errors import MissingExtra, NotAvailable
 from ultralytics.geometry.segments import segment2box
 from ultralytics.utils.instance import Instances, clip_keypoints
 from ultralytics.utils.logging import LOGGER
@@ -55,14 +54,16 @@ class Albumentations:
         self.p = p
         self.flip_idx = flip_idx
         self.transform: Any = None  # Any: albumentations.Compose
-        self.contains_spatial = False
+        self.contains_spatial = self.shuffles = False
         if find_spec("albumentations") is None:
             if transforms:
                 raise MissingExtra("custom augmentations need: pip install albumentations")
             return
         chosen = _default_list() if transforms is None else _restore(transforms)
         if chosen:
-            self.contains_spatial = any(_is_spatial(t) for t in chosen)
+            flat = _flatten(chosen)
+            self.contains_spatial = any(_is_spatial(t) for t in flat)
+            self.shuffles = any(type(t).__name__ == "RandomGridShuffle" for t in flat)
             self.transform = _compose(chosen, self.contains_spatial)
 
     def __call__(self, labels: Labels) -> Labels:
@@ -74,8 +75,14 @@ class Albumentations:
         self._reseed()
         if self.contains_spatial:
             return self._spatial(labels)
-        labels["img"] = _with_channels(self.transform(image=labels["img"])["image"])
+        labels["img"] = self.change_pixels(labels["img"])
         return labels
+
+    def change_pixels(self, image: Array, seed: int | None = None) -> Array:
+        """Only the picture (H, W, C), for lists that move nothing; a seed makes the draws repeatable."""
+        if seed is not None and hasattr(self.transform, "set_random_seed"):
+            self.transform.set_random_seed(seed)
+        return _with_channels(self.transform(image=np.ascontiguousarray(image))["image"])
 
     def _reseed(self) -> None:
         """Give every data loader worker its own random sequence."""
@@ -90,7 +97,9 @@ class Albumentations:
         instances: Instances = labels["instances"]
         instances.convert_bbox("xywh")
         instances.normalize(width, height)
-        points, shape_of = _pack_points(instances, width, height)
+        if self.shuffles and (len(instances.segments) or instances.keypoints is not None):
+            raise NotAvailable("RandomGridShuffle cannot be used with polygons or keypoints")
+        points = _pack_points(instances, width, height)
         maps = [k for k in ("semantic_mask", "depth") if labels.get(k) is not None]
         given = {"mask": labels[maps[0]]} if maps else {}
         count = len(instances)
@@ -109,58 +118,46 @@ class Albumentations:
         labels["img"] = _with_channels(result["image"])
         if maps:
             labels[maps[0]] = result["mask"]
-        labels["cls"] = labels["cls"][kept]
-        size = labels["img"].shape[1], labels["img"].shape[0]
-        boxes = np.array(result["bboxes"], np.float32).reshape(-1, 4)
         ids = np.array(result["keypoint_ids"], int)
-        moved = np.array(result["keypoints"], np.float32).reshape(-1, 2)
-        labels["instances"], labels["cls"] = self._unpack(
-            shape_of, kept, boxes, labels["cls"], _Moved(ids, moved, len(points)), size
-        )
+        moved = _Moved(ids, np.array(result["keypoints"]).reshape(-1, 2), len(points))
+        boxes = np.array(result["bboxes"]).reshape(-1, 4)
+        size_wh = labels["img"].shape[1], labels["img"].shape[0]
+        labels["instances"], kept = self._unpack(instances, kept, boxes, moved, size_wh)
+        labels["cls"] = labels["cls"][kept]
         return labels
 
     def _unpack(
         self,
-        shapes: tuple[tuple[int, ...], tuple[int, ...], Array | None],
+        old: Instances,
         kept: Array,
         boxes: Array,
-        classes: Array,
         moved: _Moved,
-        size: tuple[int, int],
+        size_wh: tuple[int, int],
     ) -> tuple[Instances, Array]:
-        """Objects after the transform, boxes as fractions of the new image."""
-        segment_shape, keypoint_shape, keypoints = shapes
-        width, height = size
-        outlines = int(np.prod(segment_shape[:2]))
-        segments = np.zeros((0, 0, 2), np.float32)
+        """Objects after the transform as fractions of the new image, and their old numbers."""
+        segments, keypoints, form = old.segments[:0], old.keypoints, "xywh"
+        outlines, length = old.segments.shape[:2]
         if outlines:
-            polygons = [
-                moved.polygon(i * segment_shape[1], segment_shape[1]) for i in kept.tolist()
-            ]
-            alive = np.array([p is not None for p in polygons], bool)
-            kept, boxes, classes = kept[alive], boxes[alive], classes[alive]
-            segments = np.array([p for p in polygons if p is not None], np.float32)
-            segments = segments.reshape(-1, segment_shape[1], 2)
-            corners = [segment2box(p, width, height) for p in segments]
-            boxes = xyxy2xywh(np.array(corners, np.float32).reshape(-1, 4))
-            boxes /= (width, height, width, height)
+            polygons = {i: moved.polygon(i * length, length) for i in kept.tolist()}
+            kept = np.array([i for i, p in polygons.items() if p is not None], int)
+            alive = [p for p in polygons.values() if p is not None]
+            segments = np.array(alive, np.float32).reshape(-1, length, 2)
+            corners = np.array([segment2box(p, *size_wh) for p in segments], np.float32)
+            corners = corners.reshape(-1, 4)
+            segments = segments.clip(corners[:, None, :2], corners[:, None, 2:])
+            boxes, form = corners / np.tile(size_wh, 2), "xyxy"
         if keypoints is not None:
-            span = int(np.prod(keypoint_shape[:2]))
+            start, shape = outlines * length, keypoints.shape[:2]
             keypoints = keypoints.copy()
-            keypoints[..., :2] = moved.table[outlines : outlines + span].reshape(
-                *keypoint_shape[:2], 2
-            )
+            points = moved.table[start : start + int(np.prod(shape))]
+            keypoints[..., :2] = points.reshape(*shape, 2)
             keypoints = keypoints[kept]
-            clip_keypoints(keypoints, width, height)
+            clip_keypoints(keypoints, *size_wh)
             if self.flip_idx is not None and moved.is_reflected():
                 keypoints = np.ascontiguousarray(keypoints[:, list(self.flip_idx)])
-        new = Instances(boxes, segments, keypoints, bbox_format="xywh", normalized=False)
-        new.normalized = True
-        if len(segments):
-            new.segments = segments / np.array((width, height), np.float32)
-        if keypoints is not None:
-            keypoints[..., :2] /= (width, height)
-        return new, classes
+            keypoints[..., :2] /= size_wh
+        segments = segments / np.array(size_wh, np.float32)
+        return Instances(boxes.astype(np.float32), segments, keypoints, form, True), kept
 
 
 class _Moved:
@@ -186,18 +183,12 @@ class _Moved:
         return bool(ux * vy - uy * vx < 0)
 
 
-def _pack_points(
-    instances: Instances, width: int, height: int
-) -> tuple[Array, tuple[tuple[int, ...], tuple[int, ...], Array | None]]:
-    """All polygon points, keypoints and anchors as one pixel list, and how to take it apart."""
-    keypoints = instances.keypoints
-    parts = [instances.segments.reshape(-1, 2)]
-    if keypoints is not None:
-        parts.append(keypoints[..., :2].reshape(-1, 2))
-    parts.append(ANCHORS)
-    points = np.concatenate(parts).astype(np.float32) * (width, height)
-    shape = () if keypoints is None else keypoints.shape
-    return points, (instances.segments.shape, shape, keypoints)
+def _pack_points(instances: Instances, width: int, height: int) -> Array:
+    """All polygon points, keypoints and anchors, in this order, in pixels."""
+    parts = [instances.segments.reshape(-1, 2), ANCHORS]
+    if instances.keypoints is not None:
+        parts.insert(1, instances.keypoints[..., :2].reshape(-1, 2))
+    return np.concatenate(parts).astype(np.float32) * (width, height)
 
 
 def _safe_yolo(boxes: Array) -> Array:
@@ -237,14 +228,20 @@ def _restore(transforms: Transforms) -> list[Any]:
     return [A.from_dict(t) if isinstance(t, dict) else t for t in transforms]
 
 
+def _flatten(transforms: Transforms) -> list[Any]:
+    """The transforms themselves, without the groups they stand in."""
+    flat: list[Any] = []
+    for transform in transforms:
+        inner = getattr(transform, "transforms", None)
+        flat += _flatten(inner) if isinstance(inner, (list, tuple)) else [transform]
+    return flat
+
+
 def _is_spatial(transform: Any) -> bool:
-    """Whether a transform, or one inside it, moves pixels."""
+    """Whether a transform moves pixels."""
     import albumentations as A
 
-    inner = getattr(transform, "transforms", None)
-    if isinstance(inner, (list, tuple)):
-        return any(_is_spatial(t) for t in inner)
-    return isinstance(transform, A.DualTransform) and not isinstance(transform, A.NoOp)
+    return isinstance(transform, A.DualTransform)
 
 
 def _compose(transforms: list[Any], spatial: bool) -> Any:

@@ -166,16 +166,16 @@ class FastDetectPipeline:
         matrix, scale = draw_matrix(self.ranges, canvas, (side, side), rng.uniform)
         rng.uniform(0, 1)  # gate of MixUp
         rng.uniform(0, 1)  # gate of CutMix
-        changes = self.albumentations.transform
-        if changes is not None:
-            rng.random()
+        changes = self.albumentations if self.albumentations.transform is not None else None
+        gate = rng.random() if changes is not None else 0.0
         gains = np_rng.uniform(-1, 1, 3) * self.gains if any(self.gains) else None
         flip = (rng.random() < self.flipud, rng.random() < self.fliplr)
         to_rgb = rng.uniform(0, 1) > self.bgr
 
         pixels, matrix = self._warp(patches, canvas, matrix)
         if changes is not None:
-            pixels = changes(image=pixels)["image"]
+            # the gate is always open; its number makes the package's own draws repeatable
+            pixels = changes.change_pixels(pixels, None if rng is random else int(gate * 2**32))
         if out is None:
             out = torch.empty((side, side, 3), dtype=torch.uint8)
         self._finish(pixels, gains, flip, to_rgb, out.numpy())
