@@ -174,7 +174,7 @@ def test_two_kinds_add_up(kind: type[DetMetrics], letter: str, metrics: DetMetri
     double = collected(kind(NAMES))[0]
     assert double.fitness == pytest.approx(2 * metrics.fitness)
     assert double.maps == pytest.approx(2 * metrics.maps)
-    assert f"metrics/mAP50({letter})" in double.keys  # noqa: SIM118
+    assert f"metrics/mAP50({letter})" in double.keys
     assert len(double.curves) == len(double.curves_results) == 8
     assert len(double.class_result(0)) == 8
 

@@ -148,10 +148,9 @@ class DetectionValidator(BaseValidator):
         if self.training:
             model.end2end = self.args.nms is False
         self.end2end = bool(getattr(model, "end2end", False))
-        network = model if isinstance(getattr(model, "model", None), nn.Sequential) else None
-        if network is None and getattr(model, "pt", False):
-            network = model.base_model
-        head = network.model[-1] if network is not None else None
+        network = model.base_model if getattr(model, "pt", False) else model
+        layers = getattr(network, "model", None)
+        head = layers[-1] if isinstance(layers, nn.Sequential) else None
         if head is not None and hasattr(head, "max_det"):
             head.max_det = self.args.max_det
             head.agnostic_nms = self.args.agnostic_nms
