@@ -39,9 +39,10 @@ RENAMED = {
 INERT_HOMES = (
     "ultralytics.utils.loss",
     "ultralytics.utils.tal",
-    "ultralytics.models.utils",
-    "ultralytics.models.yolo",
-    "ultralytics.engine.model",
+    "ultralytics.utils.callbacks",
+    "ultralytics.models",
+    "ultralytics.engine",
+    "ultralytics.events",
 )
 # Packages of another code base whose files look the same from outside.
 FOREIGN = ("models", "models.yolo", "models.common", "models.experimental")
@@ -57,6 +58,15 @@ class Inert:
     """Stands for an object that is not needed: it takes any state and does nothing."""
 
     state: Any = None  # Any: whatever the file holds
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """Entries of dictionary-like objects are dropped."""
+
+    def append(self, value: object) -> None:
+        """Entries of list-like objects are dropped."""
+
+    def extend(self, values: object) -> None:
+        """Entries of list-like objects are dropped."""
 
 
 # Functions a file may call, each replaced by a version that cannot do more than it should.
@@ -94,6 +104,10 @@ def _attribute(owner: object, name: str) -> object:
     raise Unknown(f"getattr(..., {name!r})")
 
 
+def _default_dictionary(*_: object) -> dict[str, Any]:
+    return {}
+
+
 def _path(*parts: str) -> pathlib.Path:
     return pathlib.Path(*(str(part) for part in parts))
 
@@ -128,6 +142,7 @@ def _number(kind: _NumpyType, data: bytes) -> int | float | bool:
 
 CALLABLES: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": OrderedDict,
+    "collections.defaultdict": _default_dictionary,
     "builtins.set": set,
     "__builtin__.set": set,
     "builtins.getattr": _attribute,
@@ -171,6 +186,8 @@ def resolve(module: str, name: str) -> Any:  # Any: a class, function or constan
         return CALLABLES[path]
     if path == "ultralytics.utils.IterableSimpleNamespace":
         return IterableSimpleNamespace
+    if path in ("builtins.list", "__builtin__.list"):  # argument of defaultdict
+        return Inert
     registered = registered_classes().get(path)
     if registered is not None:
         return registered
