@@ -441,3 +441,23 @@ def test_a_data_set_of_the_users_own(make_set: MakeSet) -> None:
 def test_tasks_of_later_versions(make_dataset: MakeDataset, task: str, names: str) -> None:
     with pytest.raises(NotImplementedError, match=names):
         make_dataset(task=task)
+
+
+def test_a_batch_is_its_samples_side_by_side(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset("train")
+    indexes = [SampleIndex(i, 0, 40 + i, (0, 1, 2)) for i in range(3)]
+    together = dataset.__getitems__(indexes)
+    assert all(equal(a, dataset[i]) for a, i in zip(together, indexes, strict=True))
+    batch = dataset.collate_fn(together)
+    assert batch["img"].data_ptr() == together[0]["img"].data_ptr()
+    assert len(dataset.__getitems__([1, 2])) == 2
+
+
+def test_an_own_getitem_is_asked_for_every_sample(make_dataset: MakeDataset) -> None:
+    class Own(YOLODataset):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return {**super().__getitem__(index), "own": True}
+
+    plain = make_dataset("train")
+    dataset = Own(img_path=plain.img_path, data=plain.data, imgsz=64)
+    assert all(sample["own"] for sample in dataset.__getitems__([SampleIndex(1, 0, 3, (1,)), 2]))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from torch.utils.data import get_worker_info
 
 from ultralytics.data.base import BaseDataset, Sample
 from ultralytics.data.cache import cache_path
@@ -207,10 +210,7 @@ class YOLODataset(BaseDataset):
         if isinstance(index, SampleIndex):
             fused = self._pipeline((index.epoch, len(self._built.transforms)))
             if fused is not None:
-                self._use_pool(index.pool)
-                self._rng.seed(index.seed)
-                self._np_rng.seed(index.seed & 0xFFFFFFFF)
-                return fused(int(index), self._rng, self._np_rng, self._partners(index.pool))
+                return self._fused_sample(fused, index)
         elif self.pixel_mode == "fast":
             fused = self._pipeline((-1, len(self._built.transforms)))
             if fused is not None:
@@ -218,6 +218,28 @@ class YOLODataset(BaseDataset):
                 self.load_image(int(index))
                 return fused(int(index), random, np.random, self._partners(self.buffer))
         return super().__getitem__(index)
+
+    def __getitems__(self, indexes: list[int]) -> list[Sample]:
+        """The samples of a batch; fused ones write their pixels side by side, so joining them is free."""
+        first = indexes[0]
+        plain = type(self).__getitem__ is not YOLODataset.__getitem__ or "__getitem__" in vars(self)
+        if not plain and isinstance(first, SampleIndex):
+            fused = self._pipeline((first.epoch, len(self._built.transforms)))
+            if fused is not None:
+                block = _batch_memory((len(indexes), self.imgsz, self.imgsz, 3))
+                return [
+                    self._fused_sample(fused, index, slot)  # type: ignore[arg-type]  # all are marked
+                    for index, slot in zip(indexes, block, strict=True)
+                ]
+        return [self[index] for index in indexes]
+
+    def _fused_sample(
+        self, fused: Any, index: SampleIndex, out: torch.Tensor | None = None
+    ) -> Sample:
+        self._use_pool(index.pool)
+        self._rng.seed(index.seed)
+        self._np_rng.seed(index.seed & 0xFFFFFFFF)
+        return fused(int(index), self._rng, self._np_rng, self._partners(index.pool), out)
 
     def _partners(self, pool: Sequence[int]) -> Sequence[int]:
         """Where mosaic partners come from: the whole set when it is in memory."""
@@ -255,6 +277,14 @@ class YOLODataset(BaseDataset):
         state = super().__getstate__()
         state["_fused"] = state["_fused_key"] = None
         return state
+
+
+def _batch_memory(shape: tuple[int, ...]) -> torch.Tensor:
+    """Uninitialised uint8 memory; in a worker process it is shared, so that sending it copies nothing."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    storage = torch.UntypedStorage._new_shared(math.prod(shape), device="cpu")
+    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)  # type: ignore[call-overload]
 
 
 _STOCK: dict[str, type] = {
