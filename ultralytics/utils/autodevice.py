@@ -145,7 +145,7 @@ class GPUInfo:
 
 def _load_nvml() -> ModuleType | None:
     try:
-        import pynvml
+        import pynvml  # type: ignore[import-not-found,unused-ignore]
     except ModuleNotFoundError:
         LOGGER.warning("Finding idle GPUs needs NVML: pip install nvidia-ml-py")
         return None

@@ -92,7 +92,7 @@ class ConsoleLogger:
             return
         self.active = True
         self._originals = (sys.stdout, sys.stderr)
-        sys.stdout, sys.stderr = (  # type: ignore[assignment]
+        sys.stdout, sys.stderr = (
             _Tee(sys.stdout, self._take),
             _Tee(sys.stderr, self._take),
         )

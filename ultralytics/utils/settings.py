@@ -156,7 +156,7 @@ class JSONDict(dict[str, Any]):
         content = json.dumps(dict(self), indent=2, ensure_ascii=False)
         return f'{type(self).__name__}("{self.file_path}"):\n{content}'
 
-    def update(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def update(self, *args: Any, **kwargs: Any) -> None:
         """Take over values, given in any form `dict.update` accepts, and write the file once."""
         values = {key: _plain(value) for key, value in dict(*args, **kwargs).items()}
         self._change(lambda: super(JSONDict, self).update(values))
@@ -241,7 +241,7 @@ class SettingsManager(JSONDict):
                 "runs would mix with data."
             )
 
-    def update(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def update(self, *args: Any, **kwargs: Any) -> None:
         """Check and store new values; a single wrong one rejects them all.
 
         Raises:

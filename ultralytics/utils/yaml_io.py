@@ -30,7 +30,7 @@ def _dumper() -> Any:  # Any: as above
     import yaml
 
     base = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    dumper = type("Dumper", (base,), {})
+    dumper: Any = type("Dumper", (base,), {})
     # Number subclasses (numpy scalars) stay numbers; whatever YAML has no form for becomes its text.
     dumper.add_multi_representer(int, lambda d, v: d.represent_int(int(v)))
     dumper.add_multi_representer(float, lambda d, v: d.represent_float(float(v)))

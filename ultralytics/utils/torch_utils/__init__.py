@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from ultralytics.utils.torch_utils.initial import intersect_dicts as intersect_dicts
     from ultralytics.utils.torch_utils.initial import scale_img as scale_img
     from ultralytics.utils.torch_utils.precision import attempt_compile as attempt_compile
+    from ultralytics.utils.torch_utils.quantization import is_qat as is_qat
+    from ultralytics.utils.torch_utils.quantization import prepare_qat as prepare_qat
+    from ultralytics.utils.torch_utils.quantization import qat_state as qat_state
+    from ultralytics.utils.torch_utils.quantization import restore_qat as restore_qat
+    from ultralytics.utils.torch_utils.quantization import strip_qat as strip_qat
+    from ultralytics.utils.torch_utils.rates import one_cycle as one_cycle
     from ultralytics.utils.torch_utils.seeds import init_seeds as init_seeds
     from ultralytics.utils.torch_utils.seeds import unset_deterministic as unset_deterministic
     from ultralytics.utils.torch_utils.stopping import EarlyStopping as EarlyStopping
@@ -65,14 +71,19 @@ _load, __dir__, _names = attach(
         "initialize_weights": f"{_HERE}.initial",
         "intersect_dicts": f"{_HERE}.initial",
         "is_parallel": f"{_HERE}.wrapping",
+        "is_qat": f"{_HERE}.quantization",
         "model_info": f"{_HERE}.info",
         "model_info_for_loggers": f"{_HERE}.info",
         "one_cycle": f"{_HERE}.rates",
         "parse_device": f"{_HERE}.device",
+        "prepare_qat": f"{_HERE}.quantization",
+        "qat_state": f"{_HERE}.quantization",
+        "restore_qat": f"{_HERE}.quantization",
         "scale_img": f"{_HERE}.initial",
         "select_device": f"{_HERE}.device",
         "smart_inference_mode": f"{_HERE}.device",
         "strip_optimizer": "ultralytics.engine.trainer.checkpoint",
+        "strip_qat": f"{_HERE}.quantization",
         "time_sync": f"{_HERE}.device",
         "torch_distributed_zero_first": f"{_HERE}.device",
         "unset_deterministic": f"{_HERE}.seeds",

@@ -228,7 +228,7 @@ def autocast(enabled: bool, device: str = "cuda") -> torch.amp.autocast:
 
 def smart_inference_mode(mode: bool = True) -> Callable[[Call], Call]:
     """Decorator: run a function in inference mode."""
-    return torch.inference_mode(mode)  # type: ignore[return-value]
+    return torch.inference_mode(mode)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ class Switches:
             algorithms=torch.are_deterministic_algorithms_enabled(),
             warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
             cudnn=torch.backends.cudnn.deterministic,
-            fill_memory=torch.utils.deterministic.fill_uninitialized_memory,
+            fill_memory=torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
             variables=tuple(os.environ.get(name) for name in VARIABLES),
         )
 
@@ -43,7 +43,7 @@ class Switches:
         """Set all switches and variables; a variable of None is removed."""
         torch.use_deterministic_algorithms(self.algorithms, warn_only=self.warn_only)
         torch.backends.cudnn.deterministic = self.cudnn
-        torch.utils.deterministic.fill_uninitialized_memory = self.fill_memory
+        torch.utils.deterministic.fill_uninitialized_memory = self.fill_memory  # type: ignore[attr-defined]
         for name, value in zip(VARIABLES, self.variables, strict=True):
             if value is None:
                 os.environ.pop(name, None)
