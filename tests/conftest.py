@@ -10,7 +10,6 @@ import pytest
 
 # Set before anything reads the settings, which happens once per process.
 os.environ["YOLO_CONFIG_DIR"] = tempfile.mkdtemp(prefix="ultralytics-tests-")
-os.environ["XDG_CACHE_HOME"] = os.path.join(os.environ["YOLO_CONFIG_DIR"], "cache")
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ from ultralytics.utils.errors import HUBModelError
 from ultralytics.utils.events import events
 from ultralytics.utils.git import GitRepo
 from ultralytics.utils.namespace import IterableSimpleNamespace
+from ultralytics.utils.torch_utils import convert_optimizer_state_dict_to_fp16
 from ultralytics.utils.uploads import safe_upload
 
 RNG = np.random.default_rng(0)
@@ -142,6 +143,16 @@ def test_saving_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="full"):
         patches.torch_save({}, "x")
     assert waits == [0.5, 1.0, 0.5, 1.0, 2.0]
+
+
+def test_optimiser_states_are_halved_except_their_steps() -> None:
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(layer.parameters())
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    stored = convert_optimizer_state_dict_to_fp16(optimizer.state_dict())
+    first = stored["state"][0]
+    assert (first["exp_avg"].dtype, first["step"].dtype) == (torch.float16, torch.float32)
 
 
 def test_overrides_last_for_a_block() -> None:

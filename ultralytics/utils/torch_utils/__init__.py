@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from ultralytics.utils.torch_utils.seeds import init_seeds as init_seeds
     from ultralytics.utils.torch_utils.seeds import unset_deterministic as unset_deterministic
     from ultralytics.utils.torch_utils.stopping import EarlyStopping as EarlyStopping
+    from ultralytics.utils.torch_utils.storage import (
+        convert_optimizer_state_dict_to_fp16 as convert_optimizer_state_dict_to_fp16,
+    )
     from ultralytics.utils.torch_utils.wrapping import copy_attr as copy_attr
     from ultralytics.utils.torch_utils.wrapping import is_parallel as is_parallel
     from ultralytics.utils.torch_utils.wrapping import unwrap_model as unwrap_model
@@ -55,6 +58,7 @@ _load, __dir__, _names = attach(
         "ModelEMA": f"{_HERE}.ema",
         "attempt_compile": f"{_HERE}.precision",
         "autocast": f"{_HERE}.device",
+        "convert_optimizer_state_dict_to_fp16": f"{_HERE}.storage",
         "copy_attr": f"{_HERE}.wrapping",
         "cuda_memory_usage": f"{_HERE}.device",
         "de_parallel": f"{_HERE}.wrapping:unwrap_model",
