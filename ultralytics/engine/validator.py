@@ -391,7 +391,8 @@ def _one_ahead(loader: Any) -> Iterator[Batch]:
     if getattr(loader, "num_workers", 0):
         yield from loader
         return
-    stream, end = iter(loader), object()
+    stream = iter(loader)
+    end: Any = object()  # Any: stands where a batch could
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="validation batches") as pool:
         upcoming = pool.submit(next, stream, end)
         while (batch := upcoming.result()) is not end:

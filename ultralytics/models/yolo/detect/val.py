@@ -6,9 +6,7 @@ also evaluates the boxes in original pixels the COCO way (`metrics.coco`). Speci
 
 from __future__ import annotations
 
-import json
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,19 @@ from ultralytics.errors import NotAvailable
 from ultralytics.geometry.boxes import xywh2xyxy, xyxy2xywh
 from ultralytics.geometry.iou import box_iou
 from ultralytics.geometry.letterbox import scale_boxes
+from ultralytics.models.yolo.detect.records import (
+    by_size,
+    category_ids,
+    common_folder,
+    image_id,
+    label_name,
+    load_json,
+    size_keys,
+    unique_names,
+)
 from ultralytics.utils.environment import RANK
 from ultralytics.utils.logging import LOGGER
-from ultralytics.utils.metrics.coco import CocoEvaluator, CocoSummary, evaluate_files
+from ultralytics.utils.metrics.coco import CocoEvaluator, evaluate_files
 from ultralytics.utils.metrics.confusion import ConfusionMatrix
 from ultralytics.utils.metrics.detection import DetMetrics
 from ultralytics.utils.nms import non_max_suppression
@@ -64,7 +72,12 @@ class DetectionValidator(BaseValidator):
     def build_dataset(self, img_path: Any, mode: str = "val", batch: int | None = None) -> Any:
         """Data set of a split, without augmentation."""
         return build_yolo_dataset(
-            self.args, img_path, batch, self.data, mode=mode, stride=self.stride or 32
+            self.args,
+            img_path,
+            batch or self.args.batch,
+            self.data,
+            mode=mode,
+            stride=self.stride or 32,
         )
 
     def get_dataloader(self, dataset_path: Any, batch_size: int) -> Any:
@@ -103,7 +116,7 @@ class DetectionValidator(BaseValidator):
 
     def postprocess(self, preds: Any) -> list[Prediction]:
         """bboxes (N, 4) xyxy, conf, cls and extra columns of every image, best first."""
-        found = non_max_suppression(
+        found: Any = non_max_suppression(  # Any: a list, as no indexes are asked for
             preds,
             self.args.conf,
             self.args.iou,
@@ -126,7 +139,7 @@ class DetectionValidator(BaseValidator):
         self.is_lvis = "lvis" in path and not self.is_coco
         self.names = model.names
         self.nc = len(self.names)
-        self.class_map = _category_ids(self.nc, self.is_coco)
+        self.class_map = category_ids(self.nc, self.is_coco)
         if not self.training:
             self._check_max_det(self.args, {"val": self.dataloader.dataset})
             self.args.save_json |= self.is_coco or self.is_lvis
@@ -138,7 +151,8 @@ class DetectionValidator(BaseValidator):
         keep = self._draws and self.args.visualize
         self.confusion_matrix = ConfusionMatrix(self.names, self.args.task, save_matches=keep)
         self._coco = None if self.training or self.args.task != "detect" else CocoEvaluator()
-        self._names_of_images = _unique_names(self.dataloader.dataset)
+        im_files = self.dataloader.dataset.im_files
+        self._names_of_images, self._image_root = unique_names(im_files), common_folder(im_files)
         if self.args.save_txt:
             for file in (self.save_dir / "labels").glob("*.txt"):
                 file.unlink()
@@ -230,7 +244,8 @@ class DetectionValidator(BaseValidator):
         if self.args.save_json:
             self.pred_to_json(scaled, pbatch)
         if self.args.save_txt:
-            file = self.save_dir / "labels" / self._label_name(pbatch["im_file"])
+            name = label_name(pbatch["im_file"], self._image_root)
+            file = self.save_dir / "labels" / name
             self.save_one_txt(scaled, self.args.save_conf, pbatch["ori_shape"], file)
 
     # ---------------------------------------------------------------- results
@@ -242,7 +257,7 @@ class DetectionValidator(BaseValidator):
         if self._coco is not None:
             self.metrics.coco = self._coco.evaluate()
             self._coco = None
-        sizes = dict.fromkeys(_size_keys("B"), 0.0) if self.args.save_json else {}
+        sizes = dict.fromkeys(size_keys("B"), 0.0) if self.args.save_json else {}
         return {**sizes, **self.metrics.results_dict}
 
     def gather_stats(self) -> None:
@@ -383,12 +398,12 @@ class DetectionValidator(BaseValidator):
         """Add the scaled predictions of one image to `jdict`, as COCO result rows."""
         path = Path(batch["im_file"])
         boxes = preds["bboxes"].double()
-        boxes = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
+        rows = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
         scores, classes = preds["conf"].tolist(), preds["cls"].tolist()
-        for box, score, cls in zip(boxes, scores, classes, strict=True):
+        for box, score, cls in zip(rows, scores, classes, strict=True):
             self.jdict.append(
                 {
-                    "image_id": _image_id(path),
+                    "image_id": image_id(path),
                     "file_name": path.name,
                     "category_id": self.class_map[int(cls)],
                     "bbox": [round(value, 3) for value in box],
@@ -410,7 +425,7 @@ class DetectionValidator(BaseValidator):
         if self.is_coco and annotations.is_file():
             return self.coco_evaluate(stats, self.jdict, annotations)
         if self.metrics.coco is not None:
-            stats |= _sizes(self.metrics.coco, "B")
+            stats |= by_size(self.metrics.coco, "B")
         return stats
 
     def coco_evaluate(
@@ -439,8 +454,8 @@ class DetectionValidator(BaseValidator):
                 f"the COCO evaluation of {kinds} is not part of this version; use 'bbox'"
             )
         letter = (suffix if isinstance(suffix, str) else suffix[0])[0]
-        images = {_image_id(Path(file)) for file in self.dataloader.dataset.im_files}
-        coco = evaluate_files(_loaded(pred_json), _loaded(anno_json), images)
+        images = {image_id(Path(file)) for file in self.dataloader.dataset.im_files}
+        coco = evaluate_files(load_json(pred_json), load_json(anno_json), images)
         self.metrics.coco = coco
         LOGGER.info("COCO evaluation against the annotation file:")
         for line in coco.lines():
@@ -449,12 +464,7 @@ class DetectionValidator(BaseValidator):
             stats[f"metrics/mAP50({letter})"] = coco.ap50
             stats[f"metrics/mAP50-95({letter})"] = coco.ap
             stats["fitness"] = 0.9 * coco.ap + 0.1 * coco.ap50
-        return {**stats, **_sizes(coco, letter)}
-
-    def _label_name(self, im_file: str) -> str:
-        """Name of a label file: path below the common image folder, its parts joined by "_"."""
-        root = os.path.commonpath([Path(f).parent for f in self.dataloader.dataset.im_files])
-        return "_".join(Path(im_file).relative_to(root).with_suffix(".txt").parts)
+        return {**stats, **by_size(coco, letter)}
 
 
 def _most_objects(dataset: Any) -> int:
@@ -480,46 +490,3 @@ def _on_host(preds: list[Prediction]) -> list[Prediction]:
 
 def _labels_on_host(batch: Batch) -> dict[str, Tensor]:
     return {key: batch[key].cpu() for key in ("cls", "bboxes", "batch_idx")}
-
-
-def _unique_names(dataset: Any) -> Any:  # Any: a data set in, a function of a path out
-    """Function that names an image: its file name, or its whole path where file names repeat."""
-    repeated = {
-        n for n, count in Counter(Path(f).name for f in dataset.im_files).items() if count > 1
-    }
-
-    def name_of(im_file: str) -> str:
-        name = Path(im_file).name
-        return str(im_file) if name in repeated else name
-
-    return name_of
-
-
-def _category_ids(count: int, is_coco: bool) -> list[int]:
-    """Category numbers of JSON rows by class: those of COCO, or 1, 2, 3 ..."""
-    if is_coco:
-        from ultralytics.data.converter import coco80_to_coco91_class
-
-        return coco80_to_coco91_class()
-    return list(range(1, count + 1))
-
-
-def _image_id(path: Path) -> int | str:
-    """Number in the file name if it is one, otherwise the name."""
-    stem = path.stem
-    return int(stem) if stem.isascii() and stem.isdecimal() else stem
-
-
-def _loaded(source: Any) -> Any:  # Any: JSON values
-    if isinstance(source, (str, Path)):
-        return json.loads(Path(source).read_text(encoding="utf-8"))
-    return source
-
-
-def _size_keys(letter: str) -> list[str]:
-    return [f"metrics/mAP_{size}({letter})" for size in ("small", "medium", "large")]
-
-
-def _sizes(coco: CocoSummary, letter: str) -> dict[str, float]:
-    values = (coco.ap_small, coco.ap_medium, coco.ap_large)
-    return dict(zip(_size_keys(letter), values, strict=True))
