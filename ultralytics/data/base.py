@@ -103,7 +103,7 @@ class BaseDataset(Dataset[Sample]):
         self.hyp = copy.copy(_default_settings() if hyp is None else hyp)
         self.label_files: list[str] = []
         self.im_files = self.get_img_files(self.img_path)
-        self.labels = self.get_labels()  # type: ignore[assignment]  # the setter takes any list
+        self.labels = self.get_labels()
         self.update_labels(include_class=classes)
         self.ni = len(self.labels)
         self.rect = rect
@@ -330,6 +330,8 @@ class BaseDataset(Dataset[Sample]):
 
     def _use_pool(self, pool: Sequence[int] | None) -> None:
         """Mosaic partners come from this pool; None: from the images loaded last in this process."""
+        if pool is None and self._pool is not None:
+            self.buffer, self._buffer_pool = self._pixels.indexes(), None
         self._pool = pool
 
     def get_image_and_label(self, index: int) -> Sample:

@@ -117,6 +117,10 @@ class PixelBuffer:
         if len(self._images) > self.capacity:
             self._images.popitem(last=False)
 
+    def indexes(self) -> list[int]:
+        """Indexes of the kept images, the longest unused one first."""
+        return list(self._images)
+
     def drop(self, i: int) -> None:
         """Forget an image if it is kept."""
         self._images.pop(i, None)
@@ -260,7 +264,7 @@ def _load_in_threads(
     step = 4 * NUM_THREADS
     with (
         ThreadPoolExecutor(NUM_THREADS) as pool,
-        TQDM(total=len(indexes), desc=title, disable=LOCAL_RANK > 0) as bar,
+        TQDM[None](total=len(indexes), desc=title, disable=LOCAL_RANK > 0 or None) as bar,
     ):
         for start in range(0, len(indexes), step):
             part = indexes[start : start + step]
@@ -327,12 +331,12 @@ def check_file_speeds(
             sizes.append(size)
     except OSError:
         return
-    stat_ms, speed, size = (float(np.mean(values)) for values in (stats, speeds, sizes))
-    if stat_ms < threshold_ms and (speed > threshold_mb or size < SMALL_FILE):
+    stat_ms, speed, mean_size = (float(np.mean(values)) for values in (stats, speeds, sizes))
+    if stat_ms < threshold_ms and (speed > threshold_mb or mean_size < SMALL_FILE):
         return
     LOGGER.warning(
         f"{prefix}slow image access: {stat_ms:.1f} ms to find a file, {speed:.1f} MB/s to read it "
-        f"(files of {size / 1e3:.0f} kB); use local storage, or cache=True"
+        f"(files of {mean_size / 1e3:.0f} kB); use local storage, or cache=True"
     )
 
 

@@ -454,12 +454,18 @@ def _overwrite(store: LabelStore, i: int, parts: Parts) -> bool:
     rows, polygons, keypoints, shape = parts
     old_rows, old_polygons, old_keypoints = store.rows(i), store.polygons(i), store.keypoints_of(i)
     same = len(rows) == len(old_rows) and [*map(len, polygons)] == [*map(len, old_polygons)]
-    if not same or np.shape(keypoints) != np.shape(old_keypoints):
+    if not same or (keypoints is None) is not (old_keypoints is None):
+        return False
+    if (
+        keypoints is not None
+        and old_keypoints is not None
+        and np.shape(keypoints) != old_keypoints.shape
+    ):
         return False
     old_rows[:] = rows
     for old, new in zip(old_polygons, polygons, strict=True):
         old[:] = new
-    if old_keypoints is not None:
+    if keypoints is not None and old_keypoints is not None:
         old_keypoints[:] = keypoints
     store.shapes[i] = shape
     return True

@@ -239,10 +239,10 @@ def _verify_in_threads(pairs: Sequence[Pair], rule: LabelRule, title: str) -> It
     if not pairs:
         return
     tasks = [pairs[i : i + FILES_PER_TASK] for i in range(0, len(pairs), FILES_PER_TASK)]
-    run = lambda task: [verify_pair(*pair, rule) for pair in task]
+    run = lambda task: [verify_pair(im_file, lb_file, rule) for im_file, lb_file in task]
     with (
         ThreadPoolExecutor(NUM_THREADS) as pool,
-        TQDM(total=len(pairs), desc=title, disable=LOCAL_RANK > 0) as bar,
+        TQDM[None](total=len(pairs), desc=title, disable=LOCAL_RANK > 0 or None) as bar,
     ):
         for results in pool.map(run, tasks):
             yield from results

@@ -284,7 +284,7 @@ def _batch_memory(shape: tuple[int, ...]) -> torch.Tensor:
     if get_worker_info() is None:
         return torch.empty(shape, dtype=torch.uint8)
     storage = torch.UntypedStorage._new_shared(math.prod(shape), device="cpu")
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)  # type: ignore[call-overload]
+    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
 
 
 _STOCK: dict[str, type] = {
