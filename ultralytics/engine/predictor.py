@@ -56,6 +56,15 @@ LEAST_MAX_DET = 300  # rows an end-to-end head gives at least, so that a class f
 STAGES = ("preprocess", "inference", "postprocess")
 
 
+def _settled(args: Any) -> Any:
+    """Settings whose open choices are made: the confidence, and windows only where there is a display."""
+    if args.conf is None:
+        args.conf = DEFAULT_CONF
+    if args.show:
+        args.show = check_imshow(warn=True)
+    return args
+
+
 class BasePredictor:
     """Runs a network over a source; tasks override `postprocess`.
 
@@ -94,11 +103,7 @@ class BasePredictor:
         overrides: dict[str, Any] | None = None,
         _callbacks: Any = None,
     ) -> None:
-        args = get_cfg(cfg, overrides)
-        if args.conf is None:
-            args.conf = DEFAULT_CONF
-        if args.show:
-            args.show = check_imshow(warn=True)
+        args = _settled(get_cfg(cfg, overrides))
         self._active = threading.local()
         self._idle = Run(args, get_save_dir(args))
         self._lock = threading.Lock()
@@ -279,7 +284,7 @@ class BasePredictor:
         """
         if stream:
             return self.stream_inference(source, model, *args, **kwargs)
-        return list(self._results(source, model, True, args, kwargs))
+        return list(self._results(self._new_run(), source, model, True, args, kwargs))
 
     def predict_cli(self, source: Any = None, model: Any = None) -> None:
         """Predict a source for its files and log lines; results are not kept."""
@@ -290,12 +295,22 @@ class BasePredictor:
         self, source: Any = None, model: Any = None, *args: Any, **kwargs: Any
     ) -> Iterator[Any]:
         """Results of a source one by one; the run ends when the generator is closed or exhausted."""
-        return self._results(source, model, False, args, kwargs)
+        return self._results(self._new_run(), source, model, False, args, kwargs)
+
+    def _new_run(self) -> Run:
+        """A run with the settings as they are now; later changes are for later runs."""
+        return Run(_settled(self._idle.args), self._idle.save_dir)
 
     def _results(
-        self, source: Any, model: Any, keeps: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        run: Run,
+        source: Any,
+        model: Any,
+        keeps: bool,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Iterator[Any]:
-        run = self._opened(source, model, keeps)
+        self._open(run, source, model, keeps)
         failed = True
         try:
             with self._working_on(run):
@@ -313,15 +328,14 @@ class BasePredictor:
         finally:
             self._closed(run, failed)
 
-    def _opened(self, source: Any, model: Any, keeps: bool) -> Run:
-        """A run with its source open and its folders made."""
-        settings = self._idle.args
+    def _open(self, run: Run, source: Any, model: Any, keeps: bool) -> None:
+        """Open the source of a run and make its folders."""
+        settings = run.args
         if settings.verbose:
             LOGGER.info("")
         with self._lock:
             if self.model is None:
                 self.setup_model(model)
-        run = Run(settings, self._idle.save_dir)
         with self._working_on(run):
             self.setup_source(settings.source if source is None else source)
             if keeps and self._piles_up():
@@ -332,7 +346,6 @@ class BasePredictor:
         run.crops = OldCrops(run.save_dir / "crops") if settings.save_crop else None
         run.timers = tuple(Profile(device=self.device) for _ in STAGES)
         run.batches = batches_of(run.dataset, ahead=worth_reading_ahead(run.dataset))
-        return run
 
     def _step(
         self, run: Run, batch: Batch, args: tuple[Any, ...], kwargs: dict[str, Any]
