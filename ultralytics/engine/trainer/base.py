@@ -23,6 +23,7 @@ from ultralytics.engine.trainer.schedule import Schedule, decay_function, nomina
 from ultralytics.errors import ConfigValueError, DatasetError, NotAvailable, UltralyticsError
 from ultralytics.events import EventBus, Handler
 from ultralytics.utils import YAML
+from ultralytics.utils.callbacks import add_integration_callbacks
 from ultralytics.utils.checks import check_imgsz
 from ultralytics.utils.environment import LOCAL_RANK, RANK
 from ultralytics.utils.files import atomic_write
@@ -132,6 +133,7 @@ class BaseTrainer:
         self.epochs: int = self.args.epochs or 100
         self.start_epoch = 0
         if RANK in (-1, 0):
+            add_integration_callbacks(self)
             self.run_callbacks("on_pretrain_routine_start")
         self.model: Any = self.args.model  # Any: a name until setup_model has built the network
         self.data: dict[str, Any] = self.get_dataset()
