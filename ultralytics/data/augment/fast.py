@@ -9,6 +9,7 @@ whole source pixels, at most half a source pixel away, and labels follow (chapte
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Sequence
@@ -277,27 +278,33 @@ class FastDetectPipeline:
         out: Pixels,
     ) -> None:
         """Change colours, order the channels and mirror, ending in `out`."""
-        shape = out.shape
-        unflipped = self._memory("unflipped", shape) if any(flip) else out
-        if gains is not None:
-            hsv = self._memory("hsv", shape)
-            planes = [self._memory(name, shape[:2]) for name in ("hue", "saturation", "value")]
-            cv2.cvtColor(pixels, cv2.COLOR_BGR2HSV, dst=hsv)
-            cv2.split(hsv, planes)
-            change_planes(planes, gains)
-            cv2.merge(planes, dst=hsv)
-            back = cv2.COLOR_HSV2RGB if to_rgb else cv2.COLOR_HSV2BGR
-            cv2.cvtColor(hsv, back, dst=unflipped)
-        elif to_rgb:
-            cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=unflipped)
-        else:
-            unflipped[:] = pixels
-        if any(flip):
-            cv2.flip(unflipped, -1 if all(flip) else int(flip[1]), dst=out)
+        height, width, _ = out.shape
+        code = -1 if all(flip) else int(flip[1]) if any(flip) else None
+        if gains is None:
+            unflipped = out if code is None else self._memory("hsv", out.shape)
+            if to_rgb:
+                cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=unflipped)
+            else:
+                unflipped[:] = pixels
+            if code is not None:
+                cv2.flip(unflipped, code, dst=out)
+            return
+        hsv = self._memory("hsv", out.shape)
+        planes = self._memory("planes", (3, height, width))
+        cv2.cvtColor(pixels, cv2.COLOR_BGR2HSV, dst=hsv)
+        cv2.split(hsv, list(planes))
+        change_planes(planes, gains)
+        if code is not None:  # single planes mirror faster than pixels of three bytes
+            mirrored = self._memory("mirrored", planes.shape)
+            for plane, into in zip(planes, mirrored, strict=True):
+                cv2.flip(plane, code, dst=into)
+            planes = mirrored
+        cv2.merge(list(planes), dst=hsv)
+        cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB if to_rgb else cv2.COLOR_HSV2BGR, dst=out)
 
     def _memory(self, name: str, shape: tuple[int, ...]) -> Pixels:
         """Reused memory of this thread; its content is whatever was there."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         flat: Pixels | None = getattr(self._local, name, None)
         if flat is None or flat.size < size:
             flat = np.empty(size, np.uint8)
@@ -361,9 +368,11 @@ def _objects(
     half = rows[:, 3:5] * places[:, :2] * np.float32(0.5)
     old = np.concatenate((centre - half, centre + half), axis=1)
     if canvas is not None:
-        np.clip(old, 0, (*canvas, *canvas), out=old)
+        np.maximum(old, 0, out=old)
+        np.minimum(old, np.array((*canvas, *canvas), np.float32), out=old)
     new = _moved(old, matrix)
-    np.clip(new, 0, side, out=new)
+    np.maximum(new, 0, out=new)
+    np.minimum(new, side, out=new)
     before = (old[:, 2:] - old[:, :2]) * np.float32(scale)
     after = new[:, 2:] - new[:, :2]
     w, h = after[:, 0], after[:, 1]
@@ -378,8 +387,9 @@ def _objects(
 def _moved(boxes_N4: Floats, matrix: Matrix) -> Floats:
     """Boxes around the transformed boxes."""
     if matrix[0, 1] == 0 and matrix[1, 0] == 0:
-        diagonal, shift = matrix[[0, 1], [0, 1]], matrix[:2, 2]
-        return boxes_N4 * np.tile(diagonal, 2) + np.tile(shift, 2)
+        (sx, _, tx), (_, sy, ty) = matrix[:2].tolist()
+        factors, shifts = np.array(((sx, sy, sx, sy), (tx, ty, tx, ty)), np.float32)
+        return boxes_N4 * factors + shifts
     corners = boxes_N4[:, [0, 1, 2, 3, 0, 3, 2, 1]].reshape(-1, 2)
     moved = (corners @ matrix[:2, :2].T + matrix[:2, 2]).reshape(-1, 4, 2)
     return np.concatenate((moved.min(axis=1), moved.max(axis=1)), axis=1)
