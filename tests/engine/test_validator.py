@@ -155,6 +155,39 @@ def test_files_of_a_validation(validator: Make, tmp_path: Path) -> None:
     assert stats["metrics/mAP_medium(B)"] == pytest.approx(1)
 
 
+def test_an_annotation_file_decides_for_coco(validator: Make, tmp_path: Path) -> None:
+    one = validator(save_json=True)
+    stats = one(model=ColourDetector())
+    assert stats is not None
+    boxes = [(i, kind + 1, box) for i, (kind, box) in enumerate(p for p in PAINTED if p)]
+    annotations = {
+        "images": [{"id": i} for i in range(len(PAINTED))],
+        "categories": [{"id": 1}, {"id": 2}],
+        "annotations": [
+            {
+                "image_id": image,
+                "category_id": category,
+                "bbox": [x1, y1, x2 - x1 + 8 * (image == 2), y2 - y1],
+                "area": 100.0,
+                "iscrowd": 0,
+            }
+            for image, category, (x1, y1, x2, y2) in boxes
+        ],
+    }
+    file = tmp_path / "annotations.json"
+    file.write_text(json.dumps(annotations))
+    one.is_coco = True
+    stats = one.coco_evaluate(stats, one.jdict, file)
+    assert stats["metrics/mAP50(B)"] == pytest.approx(1)
+    # the third box has IoU 26/34 = 0.76 with its target: found at six of the ten thresholds
+    strict = one.metrics.coco.ap
+    assert stats["metrics/mAP50-95(B)"] == strict
+    assert 0.7 < strict < 1
+    assert stats["fitness"] == pytest.approx(0.9 * strict + 0.1)
+    assert stats["metrics/mAP_small(B)"] == pytest.approx(strict)
+    assert stats["metrics/mAP_large(B)"] == -1
+
+
 def test_one_class_mode_ignores_what_was_predicted(validator: Make) -> None:
     one = validator(single_cls=True)
     one(model=ColourDetector())

@@ -22,6 +22,7 @@ __all__ = ["CocoEvaluator", "CocoSummary", "evaluate_files"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Bits = NDArray[np.uint16]
 
 _THRESHOLDS = np.linspace(0.5, 0.95, 10)
 _RECALLS = np.linspace(0, 1, 101)
@@ -32,6 +33,7 @@ _AREAS = {
     "large": (96.0**2, 1e10),
 }
 _LIMITS = (1, 10, 100)  # detections per image and class
+_EVERYTHING = np.uint16((1 << len(_THRESHOLDS)) - 1)
 _ABSENT = -1.0  # value of an average over nothing
 
 
@@ -154,7 +156,8 @@ class CocoEvaluator:
             hit, skipped = _match(pairs, truth.crowd, ignored, len(found.rank))
             area = _area(found.box)
             outside = (area < low) | (area > high)
-            tables[name] = _Outcome(hit, skipped | (~hit & outside[:, None]), ignored)
+            false = np.where(outside, 0, ~hit & _EVERYTHING).astype(np.uint16)
+            tables[name] = _Outcome(hit & ~skipped, false, ignored)
         return _summarise(found, truth, tables)
 
     def _joined(self) -> tuple[_Detections, _Targets]:
@@ -217,10 +220,13 @@ def evaluate_files(
 
 @dataclass
 class _Outcome:
-    """Result of matching in one area range: (D, T) hits and detections not judged, (G,) targets not judged."""
+    """Result of matching in one area range; a detection can be neither true nor false at a threshold.
 
-    hit: Bools
-    skipped: Bools
+    (D,) thresholds at which detections are true and false, as bits; (G,) targets not judged.
+    """
+
+    true: Bits
+    false: Bits
     ignored: Bools
 
 
@@ -235,12 +241,9 @@ class _Pairs:
 
 def _candidate_pairs(found: _Detections, truth: _Targets) -> _Pairs:
     """Pairs worth matching; crowd targets are measured against the detection's own area."""
-    codes, slots = np.unique(
-        np.stack([np.r_[truth.image, found.image], np.r_[truth.cls, found.cls]], 1),
-        axis=0,
-        return_inverse=True,
-    )
-    slots = slots.reshape(-1)
+    classes, cls = np.unique(np.r_[truth.cls, found.cls], return_inverse=True)
+    keys = np.r_[truth.image, found.image] * len(classes) + cls
+    codes, slots = np.unique(keys, return_inverse=True)
     target_slot, detection_slot = slots[: len(truth.cls)], slots[len(truth.cls) :]
     order = np.argsort(target_slot, kind="stable")
     bounds = np.searchsorted(target_slot[order], np.arange(len(codes) + 1))
@@ -259,8 +262,8 @@ def _candidate_pairs(found: _Detections, truth: _Targets) -> _Pairs:
     return _Pairs(detection[kept], target[kept], overlap[kept])
 
 
-def _match(pairs: _Pairs, crowd: Bools, ignored: Bools, count: int) -> tuple[Bools, Bools]:
-    """(D, T) matched detections, and those matched to a target that is not judged.
+def _match(pairs: _Pairs, crowd: Bools, ignored: Bools, count: int) -> tuple[Bits, Bits]:
+    """(D,) thresholds at which detections are matched, and matched to a target that is not judged.
 
     Judged targets come first, then larger overlap, then the later target; a crowd can be taken again and again.
     """
@@ -286,7 +289,7 @@ def _match(pairs: _Pairs, crowd: Bools, ignored: Bools, count: int) -> tuple[Boo
         hit[detection] |= won
         if is_ignored:
             skipped[detection] |= won
-    return _bits(hit), _bits(skipped)
+    return np.array(hit, dtype=np.uint16), np.array(skipped, dtype=np.uint16)
 
 
 def _summarise(found: _Detections, truth: _Targets, tables: dict[str, _Outcome]) -> CocoSummary:
@@ -304,8 +307,8 @@ def _summarise(found: _Detections, truth: _Targets, tables: dict[str, _Outcome])
                 continue
             for limit in _LIMITS if name == "all" else _LIMITS[-1:]:
                 chosen = rows[found.rank[rows] < limit]
-                hits, skips = outcome.hit[chosen].T, outcome.skipped[chosen].T
-                curve, reached = _average(hits & ~skips, ~hits & ~skips, judged)
+                true, false = _unpack(outcome.true[chosen]), _unpack(outcome.false[chosen])
+                curve, reached = _average(true, false, judged)
                 recall.setdefault((name, limit), []).append(reached)
                 if limit == _LIMITS[-1]:
                     precision[name].append(curve)
@@ -358,9 +361,10 @@ def _rank(image: Ints, cls: Ints) -> Ints:
     return index - np.maximum.accumulate(np.where(starts, index, 0))
 
 
-def _bits(masks: list[int]) -> Bools:
-    values = np.array(masks, dtype=np.int64).reshape(-1, 1)
-    return (values >> np.arange(len(_THRESHOLDS)) & 1).astype(bool)
+def _unpack(bits_D: Bits) -> Bools:
+    """(T, D) booleans, one row per threshold."""
+    places = np.arange(len(_THRESHOLDS), dtype=np.uint16)
+    return (bits_D >> places[:, None] & 1).astype(bool)
 
 
 def _area(boxes: Floats) -> Floats:

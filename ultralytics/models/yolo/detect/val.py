@@ -414,13 +414,11 @@ class DetectionValidator(BaseValidator):
     def eval_json(self, stats: dict[str, Any]) -> dict[str, Any]:
         """Add the COCO numbers by object size; for COCO itself its annotation file decides.
 
-        Raises:
-            NotAvailable: LVIS, whose rules of evaluation are different.
+        LVIS has rules of its own, which are not applied; its rows are written all the same.
         """
         if self.is_lvis:
-            raise NotAvailable(
-                "the LVIS evaluation is not part of this version; use save_json=False"
-            )
+            LOGGER.warning("The LVIS evaluation is not part of this version; see predictions.json.")
+            return stats
         annotations = Path(self.data["path"]) / "annotations" / "instances_val2017.json"
         if self.is_coco and annotations.is_file():
             return self.coco_evaluate(stats, self.jdict, annotations)
