@@ -398,6 +398,7 @@ class BasePredictor:
                     )
         except StopIteration:
             run.stopped = True
+            run.results = run.results[: index + 1]
         if settings.verbose:
             LOGGER.info("\n".join(batch.infos))
 
