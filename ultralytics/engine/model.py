@@ -219,7 +219,7 @@ class Model(nn.Module):
     def names(self) -> dict[int, str]:
         """Class number -> name."""
         if isinstance(self.model, nn.Module):
-            found = self.model.names
+            found: Any = self.model.names  # Any: older files hold a list
         else:
             found = self._predictor({}, {}, None).model.names
         return dict(enumerate(found)) if isinstance(found, (list, tuple)) else found
@@ -302,7 +302,7 @@ class Model(nn.Module):
         if not kwargs.get("embed"):
             kwargs["embed"] = [len(network.model) - 2]
         vectors: Any = self.predict(source, stream, **kwargs)  # Any: the predictor's other output
-        return vectors  # type: ignore[no-any-return]
+        return vectors
 
     # ---------------------------------------------------------------- validation and training
 
@@ -321,7 +321,9 @@ class Model(nn.Module):
         self.metrics = made.metrics
         return made.metrics
 
-    def train(self, trainer: Any = None, **kwargs: Any) -> Any:  # Any: metrics of the task
+    def train(  # type: ignore[override]
+        self, trainer: Any = None, **kwargs: Any
+    ) -> Any:  # Any: metrics of the task
         """Train the model; afterwards this object holds the best weights.
 
         Args:

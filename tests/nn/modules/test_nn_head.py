@@ -6,6 +6,7 @@ import copy
 import logging
 import math
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -173,6 +174,29 @@ def test_anchors_are_kept_while_sizes_stay_and_replaced_when_they_change() -> No
     assert made.anchors.dtype == torch.float64
 
 
+def test_a_changed_stride_needs_no_new_object() -> None:
+    made = _head(dynamic=True)
+    with torch.no_grad():
+        before = made(_levels())[0]
+        made.stride = made.stride * 2
+        after = made(_levels())[0]
+    assert_close(after[:, :4], before[:, :4] * 2)
+
+
+def test_threads_with_different_sizes_do_not_disturb_each_other() -> None:
+    made = _head()
+    inputs = [_levels(1, 4), [torch.rand(1, c, 2 >> i, 8 >> i) for i, c in enumerate(CHANNELS)]]
+    with torch.no_grad():
+        expected = [_head()(x)[0] for x in inputs]
+
+    def run(number: int) -> bool:
+        with torch.no_grad():
+            return bool(torch.equal(made(inputs[number])[0], expected[number]))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(run, [0, 1] * 40))
+
+
 def test_anchors_of_inference_mode_do_not_leak_into_gradients() -> None:
     made = _head()
     with torch.inference_mode():
@@ -186,7 +210,7 @@ def test_cached_anchors_are_not_written_to_files() -> None:
     with torch.no_grad():
         made(_levels())
     again = pickle.loads(pickle.dumps(made))
-    assert {"anchors", "strides", "shape", "_levels"} & set(vars(again)) == set()
+    assert {"anchors", "strides", "shape", "_grid"} & set(vars(again)) == set()
     assert copy.deepcopy(made).anchors.numel() == 0
     assert made.anchors.numel() > 0
 

@@ -7,7 +7,7 @@ in `save`. Objects read from checkpoints never ran a constructor, so methods rel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -178,7 +178,7 @@ class BaseModel(nn.Module):
             self.model[-1].end2end = value
 
 
-def _gather(source: int | Sequence[int], x: Any, kept: Sequence[Any]) -> Any:
+def _gather(source: Any, x: Any, kept: Sequence[Any]) -> Any:
     """Inputs of a row from the outputs so far; -1 is the row before."""
     if isinstance(source, int):
         return kept[source]
@@ -207,7 +207,7 @@ def _fuse_module(module: nn.Module) -> None:
         del module.bn
         module.forward = module.forward_fuse  # type: ignore[method-assign]
     elif isinstance(module, ConvTranspose):
-        fuse_deconv_and_bn(module.conv_transpose, module.bn)
+        fuse_deconv_and_bn(module.conv_transpose, cast("nn.BatchNorm2d", module.bn))
         del module.bn
         module.forward = module.forward_fuse  # type: ignore[method-assign]
     elif isinstance(module, RepConv):

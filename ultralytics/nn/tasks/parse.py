@@ -83,7 +83,7 @@ def parse_model(d: ModelFile, ch: int, verbose: bool = True) -> tuple[nn.Sequent
     return nn.Sequential(*layers), sorted(save)
 
 
-def _build(row: Row, name: str, index: int, legacy: bool) -> nn.Module:
+def _build(row: Row, name: str, index: int, legacy: bool) -> Any:  # Any: gets plain attributes
     """One row as a layer, or a sequence of equal layers."""
     try:
         cls, rule = lookup(name)
@@ -100,7 +100,7 @@ def _build(row: Row, name: str, index: int, legacy: bool) -> nn.Module:
         # generations before YOLO26 wrote no repeat count for this block, and had an activation there
         if isinstance(single, SPPF) and len(args) <= 3:
             single.cv1.act = current_scope().activation or Conv.default_act
-    layer = made[0] if len(made) == 1 else nn.Sequential(*made)
+    layer: Any = made[0] if len(made) == 1 else nn.Sequential(*made)
     layer.np = sum(p.numel() for p in layer.parameters())
     layer.type = f"{cls.__module__}.{cls.__qualname__}"
     row.args = args

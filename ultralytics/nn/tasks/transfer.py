@@ -68,7 +68,8 @@ def _adopt_class_width(target: Net, source: Net) -> None:
         mine, other = getattr(ours, name, None), getattr(theirs, name, None)
         if mine is None or other is None or not _ends_in_conv(mine, other):
             continue
-        for level, (branch, template) in enumerate(zip(mine, other, strict=True)):
+        pairs: Any = zip(mine, other, strict=True)  # Any: sequences of layers that are indexed
+        for level, (branch, template) in enumerate(pairs):
             if branch[-1].in_channels != template[-1].in_channels:
                 mine[level] = _with_outputs(template, branch)
                 changed = True
@@ -85,11 +86,11 @@ def _ends_in_conv(*branches: nn.ModuleList) -> bool:
     return all(isinstance(level[-1], nn.Conv2d) for branch in branches for level in branch)
 
 
-def _with_outputs(template: nn.Sequential, branch: nn.Sequential) -> nn.Sequential:
+def _with_outputs(template: Net, branch: Net) -> nn.Sequential:
     """The template branch with a fresh last convolution of the own branch's class count."""
     old = branch[-1]
     like = old.weight
-    made = deepcopy(template)
+    made: nn.Sequential = deepcopy(template)
     made[-1] = nn.Conv2d(
         template[-1].in_channels,
         old.out_channels,

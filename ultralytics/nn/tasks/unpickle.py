@@ -27,10 +27,15 @@ class _Reader(Protocol):
     def readline(self) -> bytes: ...
 
 
-class RestrictedUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+_PythonUnpickler: Any = (
+    pickle._Unpickler
+)  # Any: private, but its opcode table is what can be restricted
+
+
+class RestrictedUnpickler(_PythonUnpickler):
     """Unpickler with the name table, and without the opcodes that could run something else."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(_PythonUnpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:  # Any: see resolve
         return resolve(module, name)

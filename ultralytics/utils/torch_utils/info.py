@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ultralytics.utils.logging import LOGGER
-
-if TYPE_CHECKING:
-    from ultralytics.engine.trainer.base import BaseTrainer
 
 __all__ = [
     "get_flops",
@@ -87,7 +84,7 @@ def _log_parameters(model: nn.Module) -> None:
         )
 
 
-def model_info_for_loggers(trainer: BaseTrainer) -> dict[str, Any]:
+def model_info_for_loggers(trainer: Any) -> dict[str, Any]:  # Any: a trainer of any task
     """Facts about a run's network for experiment loggers."""
     model = trainer.model
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,10 @@ from ultralytics.utils.logging import LOGGER
 __all__ = ["Detect", "v10Detect"]
 
 ONE_TO_ONE = "one2one_"
-CACHED = ("anchors", "strides", "shape", "_levels")
+CACHED = ("anchors", "strides", "shape", "_grid")
 
-Branch = Mapping[str, nn.ModuleList | None]
+Branch = Mapping[str, Any]  # Any: lists of layers that are indexed
+Grid = tuple[tuple[tuple[int, int], ...], Tensor, Tensor]  # level sizes, points, strides
 Prediction = dict[str, Any]  # Any: raw tensors, the list of maps, or one such dictionary per branch
 
 
@@ -53,7 +54,11 @@ class Detect(nn.Module):
     legacy = False
     xyxy = False
     _end2end = False
-    _levels: tuple[tuple[int, int], ...] = ()
+    _grid: Grid = ((), torch.empty(0), torch.empty(0))
+
+    if TYPE_CHECKING:
+        one2one_cv2: nn.ModuleList | None
+        one2one_cv3: nn.ModuleList | None
 
     def __init__(
         self, nc: int = 80, reg_max: int = 16, end2end: bool = False, ch: Sequence[int] = ()
@@ -176,23 +181,28 @@ class Detect(nn.Module):
         return self.decode_boxes(self.dfl(x["boxes"]), points.unsqueeze(0)) * strides
 
     def _anchor_grid(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Points (2, A) and strides (1, A). Kept between calls while sizes, type and device stay the same."""
-        levels = (
-            tuple((int(f.shape[2]), int(f.shape[3])) for f in feats) if not self.dynamic else ()
-        )
-        points, strides = self.anchors, self.strides
+        """Points (2, A) and strides (1, A). Kept between calls while sizes, type and device stay the same.
+
+        What belongs together is stored in one attribute, so that threads never see half of a change.
+        """
         like = feats[0]
+        if self.dynamic:
+            return self._make_grid(feats)
+        levels = tuple((int(f.shape[2]), int(f.shape[3])) for f in feats)
+        known, points, strides = self._grid
         usable = (
-            not self.dynamic
-            and levels == self._levels
-            and points.numel() > 0
+            known == levels
             and (points.dtype, points.device) == (like.dtype, like.device)
             and (torch.is_inference_mode_enabled() or not points.is_inference())
         )
         if not usable:
-            points, strides = (t.transpose(0, 1) for t in make_anchors(feats, self.stride, 0.5))
-            self.anchors, self.strides = points, strides
-            self.shape, self._levels = like.shape, levels
+            points, strides = self._make_grid(feats)
+            self._grid = (levels, points, strides)
+        return points, strides
+
+    def _make_grid(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        points, strides = (t.transpose(0, 1) for t in make_anchors(feats, self.stride, 0.5))
+        self.anchors, self.strides, self.shape = points, strides, feats[0].shape
         return points, strides
 
     def decode_boxes(self, bboxes: Tensor, anchors: Tensor, xywh: bool = True) -> Tensor:
