@@ -74,7 +74,7 @@ class RandomPerspective(BaseTransform):
         if rect is not None:
             size = int(rect[1]), int(rect[0])
         else:
-            size = self.size or (width, height)
+            size = tuple(self.size or (width, height))
         matrix, scale = self.affine_matrix((width, height), size)
         return {"M": matrix, "scale": scale, "from": (width, height), "size": size}
 
@@ -103,7 +103,7 @@ class RandomPerspective(BaseTransform):
         if keypoints is not None:
             keypoints = self.apply_keypoints(keypoints, matrix, size)
         new = Instances(boxes, segments, keypoints, bbox_format="xyxy", normalized=False)
-        new.clip(*size, preserve_obb=self.preserve_obb)
+        new.clip(size[0], size[1], preserve_obb=self.preserve_obb)
         old.scale(params["scale"], params["scale"], bbox_only=True)
         share = MIN_AREA_SHARE_POLYGON if len(segments) else MIN_AREA_SHARE
         keep = self.box_candidates(old.bboxes.T, new.bboxes.T, area_thr=share)
@@ -216,19 +216,18 @@ def draw_matrix(
     perspective = _matrix((1, 0, 0), (0, 1, 0), (tilt[0], tilt[1], 1))
     shear = _matrix((1, slant[0], 0), (slant[1], 1, 0))
     move = _matrix((1, 0, shift[0]), (0, 1, shift[1]))
-    return move @ shear @ rotate @ perspective @ centre, scale
+    return np.asarray(move @ shear @ rotate @ perspective @ centre, np.float32), scale
 
 
 def warp(
     image: Array, matrix: Array, size_wh: tuple[int, int], fill: float, how: int = cv2.INTER_LINEAR
 ) -> Array:
     """An image (H, W) or (H, W, C) moved onto a canvas of the given size."""
-    options = {"dsize": tuple(size_wh), "flags": how, "borderValue": (fill,) * 4}
-    image = np.ascontiguousarray(image)
+    image, border = np.ascontiguousarray(image), (fill,) * 4
     if (matrix[2] == (0, 0, 1)).all():
-        moved = cv2.warpAffine(image, matrix[:2], **options)
+        moved = cv2.warpAffine(image, matrix[:2], size_wh, flags=how, borderValue=border)
     else:
-        moved = cv2.warpPerspective(image, matrix, **options)
+        moved = cv2.warpPerspective(image, matrix, size_wh, flags=how, borderValue=border)
     return moved if moved.ndim == image.ndim else moved[..., None]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -118,7 +116,7 @@ class Format:
         if len(instances) == 0:
             empty = torch.zeros(1 if self.mask_overlap else 0, *small)
             return empty, torch.zeros(small), classes, instances
-        outlines: Sequence[Any] = instances.segments  # Any: rows of a float array
+        outlines = list(instances.segments)
         if not self.mask_overlap:
             masks = torch.from_numpy(polygons2masks((height, width), outlines, 1, ratio))
             return masks, _paint(masks, _tensor(classes)), classes, instances

@@ -61,7 +61,7 @@ class LetterBox(BaseTransform):
         self.padding_value = padding_value
         self.interpolation = interpolation
 
-    def __call__(  # type: ignore[override]
+    def __call__(
         self, labels: Labels | None = None, image: Array | None = None
     ) -> Any:  # Any: the sample, or only the image when there is no sample
         """Fit a sample, or a bare image; `rect_shape` of the sample is used up."""
