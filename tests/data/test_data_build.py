@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import MakeSet
 from torch.utils.data import Dataset
 
+from tests.data.conftest import MakeSet
 from ultralytics.cfg import get_cfg
 from ultralytics.data import build, build_dataloader, build_yolo_dataset
 from ultralytics.data.build import InfiniteDataLoader, seed_worker

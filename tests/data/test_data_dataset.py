@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import MakeSet, write_image
 
+from tests.data.conftest import MakeSet, write_image
 from ultralytics.cfg import get_cfg
 from ultralytics.data import YOLOConcatDataset, YOLODataset, build_yolo_dataset
 from ultralytics.data.base import BaseDataset, batch_shapes

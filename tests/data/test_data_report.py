@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import MakeSet, write_label
 
+from tests.data.conftest import MakeSet, write_label
 from ultralytics.data.report import check_dataset, shared_images
 from ultralytics.errors import DatasetError
 

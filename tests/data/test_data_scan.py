@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MakeSet, write_image, write_label
 
+from tests.data.conftest import MakeSet, write_image, write_label
 from ultralytics.data import scan
 from ultralytics.data.cache import cache_path, pack
 from ultralytics.data.formats import img2label_paths

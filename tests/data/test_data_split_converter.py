@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_image, write_label
 
+from tests.data.conftest import write_image, write_label
 from ultralytics.data.converter import (
     coco80_to_coco91_class,
     coco91_to_coco80_class,

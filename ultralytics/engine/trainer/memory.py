@@ -96,7 +96,7 @@ def fit(points: list[tuple[int, float]], budget: float) -> int:
     if len(points) < 2:
         return points[0][0]
     slope, offset = np.polyfit([p[0] for p in points], [p[1] for p in points], deg=1)
-    return int((budget - offset) / slope) if slope > 0 else points[-1][0]
+    return int((budget - offset) / slope + 1e-6) if slope > 0 else points[-1][0]
 
 
 def _measure(

@@ -131,8 +131,7 @@ class DetectionTrainer(BaseTrainer):
 
     def get_class_counts(self) -> np.ndarray:
         """Labels of each class in the training set, as (nc,) numbers."""
-        classes = [label["cls"].ravel() for label in self.train_loader.dataset.labels]
-        ids = np.concatenate(classes).astype(int) if classes else np.zeros(0, int)
+        ids = _all_labels(self.train_loader.dataset)[:, 0].astype(int)
         return np.bincount(ids, minlength=self.data["nc"])
 
     def set_class_weights(self) -> None:
@@ -174,12 +173,10 @@ class DetectionTrainer(BaseTrainer):
         """Draw label statistics as labels.jpg."""
         from ultralytics.utils.plotting import plot_labels
 
-        labels = self.train_loader.dataset.labels
-        boxes = np.concatenate([label["bboxes"] for label in labels], 0)
-        classes = np.concatenate([label["cls"] for label in labels], 0)
+        labels = _all_labels(self.train_loader.dataset)
         plot_labels(
-            boxes,
-            classes.squeeze(),
+            labels[:, 1:],
+            labels[:, 0],
             names=self.data["names"],
             save_dir=self.save_dir,
             on_plot=self.on_plot,
@@ -192,7 +189,19 @@ def _has_one_shape(dataset: Any) -> bool:
 
 
 def _most_labels(dataset: Any) -> int:
+    """Labels of the fullest image."""
+    if hasattr(dataset, "store"):
+        return int(np.diff(dataset.store.offsets).max(initial=0))
     return max((len(label["cls"]) for label in dataset.labels), default=0)
+
+
+def _all_labels(dataset: Any) -> np.ndarray:
+    """Class and box of every object as (N, 5) rows: class, then centre and size as fractions."""
+    if hasattr(dataset, "store"):
+        block: np.ndarray = dataset.store.block
+        return block
+    rows = [np.hstack([x["cls"].reshape(-1, 1), x["bboxes"]]) for x in dataset.labels]
+    return np.concatenate(rows) if rows else np.zeros((0, 5), np.float32)
 
 
 def _loss_names(network: nn.Module) -> Any:
