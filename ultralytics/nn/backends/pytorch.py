@@ -112,6 +112,7 @@ class PyTorchBackend(BaseBackend):
         options = torch._inductor.list_mode_options(name)
         if self.device.type == "cpu":
             options["freezing"] = True
+        _recompute_anchors(self.model)
         self._compiled = _Compiled(self.model, options)
 
     def forward(
@@ -153,3 +154,13 @@ def _activate_in_place(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, Conv) and type(getattr(module, "act", None)) is nn.SiLU:
             module.act = nn.SiLU(inplace=True)
+
+
+def _recompute_anchors(model: nn.Module) -> None:
+    """Let heads compute their anchors in the compiled code, where they become constants, instead of looking them up.
+
+    The look-up asks for the inference mode, which a compiler cannot follow.
+    """
+    for module in model.modules():
+        if hasattr(module, "anchors") and hasattr(module, "dynamic"):
+            module.dynamic = True

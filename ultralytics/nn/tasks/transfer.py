@@ -82,7 +82,7 @@ def _input_widths(head: Detect) -> list[int]:
     return [int(next(level.parameters()).shape[1]) for level in head.cv2 or ()]
 
 
-def _ends_in_conv(*branches: nn.ModuleList) -> bool:
+def _ends_in_conv(*branches: Any) -> bool:  # Any: lists of sequences of layers
     return all(isinstance(level[-1], nn.Conv2d) for branch in branches for level in branch)
 
 
