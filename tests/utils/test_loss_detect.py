@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
@@ -229,6 +231,19 @@ def test_overridden_hooks_are_used() -> None:
     assert set(Custom.seen) == {"preprocess", "bbox_decode", "targets", "parse"}
     plain, _ = v8DetectionLoss(Stub(4))(outputs(4), labels())
     assert got[0] != plain[0]
+
+
+def test_criterion_survives_copy_and_pickle_without_private_classes() -> None:
+    criterion = v8DetectionLoss(Stub(4))
+    expected, _ = criterion(outputs(4), labels())
+    criterion.hyp = {"box": 7.5}
+    stored = pickle.dumps(copy.deepcopy(criterion))
+    for private in (b"ultralytics.geometry", b"ultralytics.utils.loss."):
+        assert private not in stored
+    again = pickle.loads(stored)
+    again.hyp = Stub(4).args
+    got, _ = again(outputs(4), labels())
+    assert_close(got, expected)
 
 
 def test_input_sizes_may_change_from_step_to_step() -> None:

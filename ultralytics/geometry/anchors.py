@@ -8,6 +8,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ def make_anchors(
         Both in the type and on the device of the first level.
     """
     like = feats[0]
-    kind = {"dtype": like.dtype, "device": like.device}
+    kind: dict[str, Any] = {"dtype": like.dtype, "device": like.device}  # Any: keywords
     points, steps = [], []
     for level, stride in zip(feats, strides, strict=True):
         h, w = level.shape[-2:] if isinstance(feats, (list, tuple)) else (int(n) for n in level)

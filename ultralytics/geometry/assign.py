@@ -89,8 +89,10 @@ class Predictions:
     @classmethod
     def from_dense(cls, scores_BAC: Tensor, boxes_BA4: Tensor) -> Predictions:
         """From complete (B, A, classes) probabilities and (B, A, 4 or 5) boxes."""
+        images, anchors = scores_BAC.shape[:2]
         return cls(
-            *scores_BAC.shape[:2],
+            images,
+            anchors,
             scores=lambda image, anchor, label: scores_BAC[image, anchor, label],
             boxes=lambda image, anchor: boxes_BA4[image, anchor],
         )
@@ -218,7 +220,7 @@ class TaskAlignedAssigner(nn.Module):
         foreground_BA[at] = True
         scores_BAC = pd_scores.new_zeros((batch, anchors, self.num_classes))
         class_P = labels.classes[found.labels]
-        scores_BAC[(*at, class_P)] = found.scores.to(scores_BAC.dtype)
+        scores_BAC[found.images, found.anchors, class_P] = found.scores.to(scores_BAC.dtype)
         if gt_bboxes.shape[1] == 0:
             class_BA = torch.full_like(slot_BA, self.num_classes)
             return class_BA, torch.zeros_like(pd_bboxes), scores_BAC, foreground_BA, slot_BA

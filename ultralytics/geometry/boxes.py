@@ -121,5 +121,5 @@ def _columns(x: Boxes) -> tuple[Boxes, Boxes, Boxes, Boxes]:
 
 def _join(like: Boxes, *columns: Boxes) -> Boxes:
     if isinstance(like, Tensor):
-        return torch.stack(columns, dim=-1)  # type: ignore[arg-type]
-    return np.stack(columns, axis=-1)  # type: ignore[arg-type]
+        return torch.stack(columns, dim=-1)
+    return np.stack(columns, axis=-1)

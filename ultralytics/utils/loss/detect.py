@@ -73,6 +73,13 @@ class v8DetectionLoss:
         self.proj = torch.arange(self.reg_max, dtype=torch.float, device=self.device)
         self._grids: dict[Any, Grid] = {}  # Any: sizes and device
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a checkpoint may hold: everything but the cached anchors."""
+        return {name: value for name, value in vars(self).items() if name != "_grids"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _grids={})
+
     def __call__(self, preds: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss vector, multiplied by gains and batch size, and its items with gains only.
 

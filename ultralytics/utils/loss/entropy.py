@@ -36,7 +36,7 @@ def sparse_binary_cross_entropy(
 
 class _SparseEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,  # Any: autograd's context
         logits_BCA: Tensor,
         image_P: Tensor,
