@@ -29,7 +29,7 @@ from ultralytics.utils.environment import LOCAL_RANK, RANK
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.logging import LOGGER, colorstr, configure_logging
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
-from ultralytics.utils.torch_utils import init_seeds, select_device
+from ultralytics.utils.torch_utils import init_seeds, select_device, unset_deterministic
 from ultralytics.utils.torch_utils.ema import ModelEMA
 from ultralytics.utils.torch_utils.precision import (
     attempt_compile,
@@ -197,10 +197,15 @@ class BaseTrainer:
     # ---------------------------------------------------------------- run
 
     def train(self) -> None:
-        """Run the whole training. The event `teardown` is sent last, whatever happened."""
+        """Run the whole training.
+
+        Whatever happened, the determinism switches of the process go back to what they were, and the
+        event `teardown` is sent last.
+        """
         try:
             self._do_train()
         finally:
+            unset_deterministic()
             self.run_callbacks("teardown")
 
     def _do_train(self) -> None:
