@@ -244,14 +244,14 @@ class TaskAlignedAssigner(nn.Module):
             points_A2: anchors.
             predictions: how to look up scores and boxes of anchors.
             levels: the pyramid the anchors come from; finding candidates is faster when it is given.
-            extra: passed to `pair_overlaps`.
+            extra: passed to `candidates` and `pair_overlaps`.
         """
         nobody = labels.images[:0]
         if len(labels) == 0:
             return Positives(nobody, nobody, nobody, labels.boxes.new_zeros(0))
         tiny = predictions.anchors < TINY_PYRAMID * self.topk
         select = _strongest_of_all if tiny else _strongest
-        source = self.candidates(labels.boxes, points_A2, levels)
+        source = self.candidates(labels.boxes, points_A2, levels, **extra)
         chunks = source.chunks()
         seen: list[_Pairs] = []
         best: list[_Pairs] = []
@@ -267,21 +267,22 @@ class TaskAlignedAssigner(nn.Module):
         contested = wanted > 1
         if bool(contested.any()):
             for chunk in chunks if not seen else ():
-                label_P, anchor_P = source.pairs(*chunk)
-                place_P = labels.images[label_P] * predictions.anchors + anchor_P
-                disputed = contested[place_P]
-                part = (label_P[disputed], anchor_P[disputed])
-                seen.append(self._measure(part, labels, predictions, extra))
+                pairs = self._measure(source.pairs(*chunk), labels, predictions, extra)
+                seen.append(pairs[contested[pairs.places]])
             chosen = _settle(chosen, _Pairs.join(seen), contested)
         if self.topk2 != self.topk:
             chosen = select(chosen, self.topk2, len(labels), predictions.anchors)
         return self._scored(chosen, labels, predictions.anchors)
 
     def candidates(
-        self, boxes_N4: Tensor, points_A2: Tensor, levels: Sequence[Level] | None
+        self,
+        boxes: Tensor,
+        points_A2: Tensor,
+        levels: Sequence[Level] | None,
+        **extra: Any,  # Any: what a subclass needs
     ) -> PairSource:
         """Anchors strictly inside each box, whose short sides count as `stride_val`."""
-        grown_N4 = grow_to(boxes_N4, self.stride_val)
+        grown_N4 = grow_to(boxes, self.stride_val)
         if levels is None:
             return point_source(grown_N4, points_A2)
         return grid_source(grown_N4, levels, points_A2)
@@ -338,11 +339,15 @@ class RotatedTaskAlignedAssigner(TaskAlignedAssigner):
     """The same for rotated boxes (xywhr): overlap is probiou, and the border of a box belongs to it."""
 
     def candidates(
-        self, boxes_N5: Tensor, points_A2: Tensor, levels: Sequence[Level] | None
+        self,
+        boxes: Tensor,
+        points_A2: Tensor,
+        levels: Sequence[Level] | None,
+        **extra: Any,  # Any: unused here
     ) -> PairSource:
         """Anchors inside each rotated box, whose short sides count as `stride_val`."""
-        size_N2 = boxes_N5[:, 2:4].clamp(min=self.stride_val)
-        grown_N5 = torch.cat((boxes_N5[:, :2], size_N2, boxes_N5[:, 4:]), dim=1)
+        size_N2 = boxes[:, 2:4].clamp(min=self.stride_val)
+        grown_N5 = torch.cat((boxes[:, :2], size_N2, boxes[:, 4:]), dim=1)
         return point_source(grown_N5, points_A2, _inside_rotated)
 
     def iou_calculation(self, gt_bboxes: Tensor, pd_bboxes: Tensor) -> Tensor:

@@ -10,10 +10,13 @@ from ultralytics.geometry.anchors import (
     rbox2dist,
 )
 from ultralytics.geometry.assign import RotatedTaskAlignedAssigner, TaskAlignedAssigner
+from ultralytics.geometry.assign_tasks import PoseTaskAlignedAssigner, SegTaskAlignedAssigner
 from ultralytics.utils.publishing import publish
 
 __all__ = [
+    "PoseTaskAlignedAssigner",
     "RotatedTaskAlignedAssigner",
+    "SegTaskAlignedAssigner",
     "TaskAlignedAssigner",
     "bbox2dist",
     "dist2bbox",
@@ -22,4 +25,4 @@ __all__ = [
     "rbox2dist",
 ]
 
-publish(__name__, ["RotatedTaskAlignedAssigner", "TaskAlignedAssigner"])
+publish(__name__, [name for name in __all__ if name.endswith("Assigner")])

@@ -1,0 +1,147 @@
+"""Assignment for pose and instance masks: the overlap of a pair also looks at points or pixels.
+
+Shape suffixes as in `assign`; K = keypoints, H, W = prototype grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ultralytics.geometry.assign import Labels, Predictions, TaskAlignedAssigner
+from ultralytics.geometry.masks import crop_mask
+from ultralytics.geometry.pairs import Level, PairSource, group_ranks
+
+__all__ = ["PoseTaskAlignedAssigner", "SegTaskAlignedAssigner"]
+
+AREA_SHARE = 0.53  # of a box that its object fills, as in the COCO keypoint score
+SMALL = 1e-9
+SHORTLIST = 3  # pairs per wanted anchor whose masks are compared
+MASK_PIXELS_AT_ONCE = 2**24
+
+
+class PoseTaskAlignedAssigner(TaskAlignedAssigner):
+    """Overlap is the keypoint similarity, and labels keep to levels that fit their size.
+
+    `level_range` bounds the side of a label in strides; the finest level takes all smaller ones, the
+    coarsest all larger ones. A label that would lose all its anchors keeps them.
+
+    Args:
+        sigmas: K fall-off constants.
+        kwargs: arguments of `TaskAlignedAssigner`.
+    """
+
+    level_range = (2.0, 12.0)
+
+    def __init__(self, sigmas: Tensor, **kwargs: Any) -> None:  # Any: the base class checks them
+        super().__init__(**kwargs)
+        self.sigmas = sigmas
+
+    def candidates(
+        self,
+        boxes: Tensor,
+        points_A2: Tensor,
+        levels: Sequence[Level] | None,
+        **extra: Any,  # Any: "anc_strides" (A,) is used
+    ) -> PairSource:
+        """Anchors inside each box on levels that fit it."""
+        source = super().candidates(boxes, points_A2, levels)
+        stride_A = extra["anc_strides"].flatten()
+        side_N = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).clamp(min=0).sqrt()
+        low, high = self.level_range
+        finest, coarsest = stride_A.min(), stride_A.max()
+
+        def pairs(start: int, stop: int) -> tuple[Tensor, Tensor]:
+            label_P, anchor_P = source.pairs(start, stop)
+            side_P, stride_P = side_N[label_P], stride_A[anchor_P]
+            fits = (side_P >= low * stride_P) | (stride_P == finest)
+            fits &= (side_P <= high * stride_P) | (stride_P == coarsest)
+            left_N = torch.bincount(label_P[fits], minlength=len(boxes))
+            fits |= left_N[label_P] == 0
+            return label_P[fits], anchor_P[fits]
+
+        return PairSource(source.counts, pairs)
+
+    def pair_overlaps(
+        self,
+        labels: Labels,
+        predictions: Predictions,
+        label_P: Tensor,
+        anchor_P: Tensor,
+        **extra: Any,  # Any: "pd_kpts" (B, A, K, 2) and "gt_kpts" (B, M, K, 3), pixels
+    ) -> Tensor:
+        """Keypoint similarity; box overlap for labels without a visible keypoint."""
+        boxes = super().pair_overlaps(labels, predictions, label_P, anchor_P)
+        known_NK3 = extra["gt_kpts"][labels.images, labels.slots]
+        guess_PK2 = extra["pd_kpts"][labels.images[label_P], anchor_P]
+        visible_NK = known_NK3[..., 2] > 0
+        squared_PK = (guess_PK2 - known_NK3[label_P][..., :2]).square().sum(dim=-1)
+        size_N2 = labels.boxes[:, 2:] - labels.boxes[:, :2]
+        area_N1 = AREA_SHARE * size_N2.prod(dim=1, keepdim=True)
+        scale_NK = (2 * self.sigmas.to(area_N1)).square() * (area_N1 + SMALL) * 2
+        score_PK = (-squared_PK / scale_NK[label_P]).exp() * visible_NK[label_P]
+        count_N = visible_NK.sum(dim=1)
+        similarity_P = score_PK.sum(dim=1) / count_N[label_P].clamp(min=1)
+        return torch.where(count_N[label_P] > 0, similarity_P.to(boxes.dtype), boxes)
+
+
+class SegTaskAlignedAssigner(TaskAlignedAssigner):
+    """Overlap is the mean of box and mask overlap.
+
+    Masks are compared only for the most promising pairs of each label; the rest count with a mask
+    overlap of zero.
+    """
+
+    def pair_overlaps(
+        self,
+        labels: Labels,
+        predictions: Predictions,
+        label_P: Tensor,
+        anchor_P: Tensor,
+        **extra: Any,  # Any: "pd_coef", "mask_scale", "proto" and "gt_masks"
+    ) -> Tensor:
+        """Mean overlap of boxes and masks.
+
+        Extra inputs: pd_coef (B, A, nm), mask_scale (B, 1) grid cells per pixel, proto (B, nm, H, W),
+        gt_masks (B, at least M, H, W).
+        """
+        image_P = labels.images[label_P]
+        box_P = super().pair_overlaps(labels, predictions, label_P, anchor_P)
+        score_P = predictions.scores(image_P, anchor_P, labels.classes[label_P]).to(box_P.dtype)
+        promise_P = score_P.pow(self.alpha) * box_P.pow(self.beta) + SMALL
+        order, rank = group_ranks(label_P, promise_P, len(labels))
+        listed = order[rank < SHORTLIST * self.topk].sort().values
+        mask_P = torch.zeros_like(box_P)
+        mask_P[listed] = self._mask_overlaps(
+            labels, predictions, label_P[listed], anchor_P[listed], extra
+        ).to(mask_P.dtype)
+        return (box_P + mask_P) / 2
+
+    @staticmethod
+    def _mask_overlaps(
+        labels: Labels,
+        predictions: Predictions,
+        label_P: Tensor,
+        anchor_P: Tensor,
+        extra: dict[str, Any],  # Any: as in `pair_overlaps`
+    ) -> Tensor:
+        """Overlap of labelled masks and predicted ones, cut to the predicted boxes."""
+        proto, known = extra["proto"], extra["gt_masks"]
+        image_P = labels.images[label_P]
+        boxes_P4 = predictions.boxes(image_P, anchor_P) * extra["mask_scale"].view(-1, 1)[image_P]
+        step = max(1, MASK_PIXELS_AT_ONCE // max(1, proto[0, 0].numel()))
+        overlaps = [boxes_P4.new_zeros(0)]
+        for image in image_P.unique().tolist():
+            mine = (image_P == image).nonzero()[:, 0]
+            for part in mine.split(step):
+                weights = extra["pd_coef"][image, anchor_P[part]].to(proto.dtype)
+                found = (weights @ proto[image].flatten(1)).view(-1, *proto.shape[2:]) > 0
+                found = crop_mask(found, boxes_P4[part])
+                wanted = known[image, labels.slots[label_P[part]]].bool()
+                shared = (found & wanted).sum(dim=(1, 2))
+                total = (found | wanted).sum(dim=(1, 2)).clamp(min=1)
+                overlaps.append(shared / total)
+        return torch.cat(overlaps)
