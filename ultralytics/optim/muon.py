@@ -124,7 +124,9 @@ class MuSGD(torch.optim.Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(
+        self, closure: Callable[[], Any] | None = None
+    ) -> Any:  # Any: what the closure returns
         """Update every parameter that has a gradient; returns what the closure returned."""
         loss = None
         if closure is not None:

@@ -169,6 +169,7 @@ class BaseTrainer:
         self.last_opt_step = -1
         self.batches_done = 0
         self.nan_recovery_attempts = 0
+        self.memory_retries = 0
         self.freeze_layer_names: list[str] = []
 
     # ---------------------------------------------------------------- events
@@ -213,7 +214,7 @@ class BaseTrainer:
             loop.run(self)
         finally:
             for loader in (getattr(self, "train_loader", None), getattr(self, "test_loader", None)):
-                if hasattr(loader, "close"):
+                if loader is not None and hasattr(loader, "close"):
                     loader.close()
 
     def _setup_train(self) -> None:

@@ -84,7 +84,7 @@ def save(trainer: BaseTrainer) -> None:
             atomic_write(path, data)
 
 
-def frozen_half(model: nn.Module) -> nn.Module:
+def frozen_half(model: Any) -> nn.Module:  # Any: a task network
     """A float16 copy in plain memory order, without loss object, NaN or infinity."""
     criterion, model.criterion = getattr(model, "criterion", None), None
     try:

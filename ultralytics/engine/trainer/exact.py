@@ -72,9 +72,9 @@ def restore(trainer: BaseTrainer, state: State) -> None:
         fast_forward(model, state["criterion_updates"])
 
 
-def fast_forward(model: nn.Module, updates: int) -> None:
+def fast_forward(model: Any, updates: int) -> None:  # Any: a task network
     """Bring a loss that changes by epoch to the given number of updates."""
-    model.criterion = model.init_criterion()  # type: ignore[operator]
+    model.criterion = model.init_criterion()
     if hasattr(model.criterion, "updates") and updates > 0:
         model.criterion.updates = updates - 1
         model.criterion.update()
@@ -85,7 +85,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, stored: State) -> None:
 
     Buffers take the memory layout of their parameters, which fused kernels rely on.
     """
-    kernels = [{k: g[k] for k in ("fused", "foreach") if k in g} for g in optimizer.param_groups]
+    names: tuple[str, ...] = ("fused", "foreach")
+    kernels = [{k: g[k] for k in names if k in g} for g in optimizer.param_groups]
     optimizer.load_state_dict(stored)
     for group, kernel in zip(optimizer.param_groups, kernels, strict=True):
         group.update(kernel)
@@ -98,10 +99,11 @@ def load_optimizer(optimizer: torch.optim.Optimizer, stored: State) -> None:
 
 def capture_rng() -> State:
     """States of the global generators of Python, NumPy and torch."""
-    kind, keys, position, has_gauss, cached = np.random.get_state()
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    numbers = torch.from_numpy(np.asarray(keys, dtype=np.int64))
     state: State = {
         "python": random.getstate(),
-        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "numpy": [kind, numbers, position, has_gauss, cached],
         "torch": torch.get_rng_state(),
     }
     if torch.cuda.is_available():

@@ -94,7 +94,7 @@ def run_epoch(trainer: BaseTrainer) -> bool:
             raise
         return False
     criterion = getattr(unwrap_model(trainer.model), "criterion", None)
-    if hasattr(criterion, "update"):
+    if criterion is not None and hasattr(criterion, "update"):
         criterion.update()
     trainer.lr = {f"lr/pg{i}": g["lr"] for i, g in enumerate(trainer.optimizer.param_groups)}
     trainer.run_callbacks("on_train_epoch_end")

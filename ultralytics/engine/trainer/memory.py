@@ -108,7 +108,7 @@ def _measure(
     total: float,
 ) -> tuple[list[tuple[int, float]], int | None]:
     device = next(model.parameters()).device
-    strides = [int(s) for s in model.stride.tolist()]  # type: ignore[union-attr, operator]
+    strides = [int(s) for s in model.stride.tolist()]  # type: ignore[operator]
     anchors = sum(math.ceil(imgsz / s) ** 2 for s in strides)
     classes = len(getattr(model, "names", ())) or 1
     points: list[tuple[int, float]] = []
@@ -134,5 +134,5 @@ def _sum_of(output: object) -> torch.Tensor:
     if isinstance(output, torch.Tensor):
         return output.float().sum()
     parts = output.values() if isinstance(output, dict) else output
-    sums = [_sum_of(part) for part in parts if part is not None]  # type: ignore[union-attr, attr-defined]
+    sums = [_sum_of(part) for part in parts if part is not None]  # type: ignore[attr-defined]
     return torch.stack(sums).sum()

@@ -78,7 +78,7 @@ def shrink_batch(trainer: BaseTrainer, error: Exception) -> bool:
     is_memory = isinstance(error, torch.OutOfMemoryError) or any(
         text in str(error) for text in MEMORY_MESSAGES
     )
-    tries = getattr(trainer, "memory_retries", 0)
+    tries = trainer.memory_retries
     can_retry = trainer.epoch == trainer.start_epoch and tries < MAX_ATTEMPTS
     if not (is_memory and can_retry and trainer.device.type != "cpu" and trainer.batch_size > 1):
         return False

@@ -33,7 +33,7 @@ class DetectionTrainer(BaseTrainer):
         return build_yolo_dataset(
             self.args,
             img_path,
-            batch,
+            batch or int(self.batch_size),
             self.data,
             mode=mode,
             rect=mode == "val",
