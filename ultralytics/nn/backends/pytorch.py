@@ -1,7 +1,8 @@
 """Native networks: a module in memory or a .pt file.
 
 The network is copied, then prepared for inference: batch norms folded, activations in place, channels last in memory
-on x86 processors. The module that was given stays as it was and can go on training.
+on x86 processors, convolution and activation in one call on a CPU. The module that was given stays as it was and can
+go on training.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from ultralytics.nn.backends.base import BaseBackend
 from ultralytics.nn.backends.names import check_class_names
+from ultralytics.nn.backends.onednn import fuse_calls, separate_calls
 from ultralytics.nn.modules.conv import Conv
 from ultralytics.nn.tasks import load_checkpoint
 from ultralytics.utils.logging import LOGGER
@@ -78,6 +80,8 @@ class PyTorchBackend(BaseBackend):
         if self.channels_last:
             model = model.to(memory_format=torch.channels_last)
         _activate_in_place(model)
+        if device.type == "cpu" and fuse:
+            fuse_calls(model)
         self.model: Any = model  # Any: the library's networks and plain modules
         self._compiled: _Compiled | None = None
         self._describe()
@@ -112,6 +116,7 @@ class PyTorchBackend(BaseBackend):
         options = torch._inductor.list_mode_options(name)
         if self.device.type == "cpu":
             options["freezing"] = True
+        separate_calls(self.model)  # the compiler fuses by itself
         _recompute_anchors(self.model)
         self._compiled = _Compiled(self.model, options)
 
