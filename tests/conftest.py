@@ -7,6 +7,11 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# Machines under load would fail a time limit per example.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Set before anything reads the settings, which happens once per process.
 os.environ["YOLO_CONFIG_DIR"] = tempfile.mkdtemp(prefix="ultralytics-tests-")

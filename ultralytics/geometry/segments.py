@@ -88,9 +88,11 @@ def merge_multi_segment(segments: Sequence[Points]) -> list[Points]:
     """The parts of one object as pieces of a single outline, to be concatenated.
 
     Consecutive parts are bridged at their closest vertices: the way out runs over the first side of
-    each part in turn, the way back over the other sides of the middle parts.
+    each part in turn, the way back over the other sides of the middle parts. A single part stays.
     """
     parts = [np.asarray(part).reshape(-1, 2) for part in segments]
+    if len(parts) < 2:
+        return parts
     links: list[list[int]] = [[] for _ in parts]
     for i in range(1, len(parts)):
         here, there = min_index(parts[i - 1], parts[i])
@@ -100,7 +102,7 @@ def merge_multi_segment(segments: Sequence[Points]) -> list[Points]:
     for part, ends in zip(parts, links, strict=True):
         if len(ends) == 2 and ends[0] > ends[1]:
             part, ends = part[::-1], [len(part) - 1 - end for end in ends]
-        ring = np.roll(part, -ends[0] if ends else 0, axis=0)
+        ring = np.roll(part, -ends[0], axis=0)
         ring = np.concatenate((ring, ring[:1]))
         if len(ends) == 2:
             turn = ends[1] - ends[0]
