@@ -75,7 +75,7 @@ class AutoBackend(nn.Module):
     @property
     def base_model(self) -> nn.Module:
         """The native network."""
-        module: nn.Module = self.backend.model
+        module: Any = self.backend.model
         return module
 
     def __getattr__(self, name: str) -> Any:  # Any: attributes of the runtime

@@ -135,7 +135,7 @@ def _opened(entry: str) -> PILImage.Image:
     try:
         if entry.lower().startswith(WEB_PREFIXES):
             with urllib.request.urlopen(entry, timeout=FETCH_SECONDS) as answer:
-                picture = PILImage.open(io.BytesIO(answer.read()))
+                picture: PILImage.Image = PILImage.open(io.BytesIO(answer.read()))
         else:
             picture = image_open(entry)
         upright = ImageOps.exif_transpose(picture)

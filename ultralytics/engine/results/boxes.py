@@ -73,7 +73,7 @@ class Boxes(_Rows):
     @cached_property
     def xywh(self) -> Array:
         """Centre, width and height in pixels, (N, 4)."""
-        return ops.xyxy2xywh(self.xyxy)
+        return ops.xyxy2xywh(self.xyxy)  # type: ignore[type-var]  # tensor or array
 
     @cached_property
     def xyxyn(self) -> Array:
@@ -121,7 +121,7 @@ class OBB(_Rows):
 
         a and b are the half axes along width and height.
         """
-        return ops.xywhr2xyxyxyxy(self.xywhr)
+        return ops.xywhr2xyxyxyxy(self.xywhr)  # type: ignore[type-var]  # tensor or array
 
     @cached_property
     def xyxyxyxyn(self) -> Array:

@@ -36,5 +36,9 @@ class DepthMap(DenseMap):
         values = self.valid()
         if not values.size:
             return {}
-        measures = {"min": np.min, "max": np.max, "mean": np.mean, "median": np.median}
-        return {name: float(measure(values)) for name, measure in measures.items()}
+        return {
+            "min": float(values.min()),
+            "max": float(values.max()),
+            "mean": float(values.mean()),
+            "median": float(np.median(values)),
+        }

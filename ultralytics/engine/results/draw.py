@@ -105,9 +105,8 @@ def _paint_masks(result: Results, annotator: Annotator, style: Style) -> None:
     found = result.boxes
     known = found is not None and len(found) == count
     classes = host_list(found.cls) if known and found is not None else list(range(count))
-    tracks = (
-        host_list(found.id) if known and found is not None and found.is_track else [None] * count
-    )
+    ids = found.id if known and found is not None else None
+    tracks = [None] * count if ids is None else host_list(ids)
     shades = [
         colors(_shade(style, cls, track, count - 1 - index), bgr=True)
         for index, (cls, track) in enumerate(zip(classes, tracks, strict=True))

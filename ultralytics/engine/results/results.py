@@ -143,8 +143,10 @@ class Results(SimpleClass, DataExportMixin):
         depth: Array | None = None,
     ) -> None:
         """Replace the given fields of this result; boxes are clipped to the picture in place."""
+        if boxes is not None:
+            boxes = ops.clip_boxes(boxes, self.orig_shape)  # type: ignore[type-var]  # tensor or array
         given = {
-            "boxes": None if boxes is None else ops.clip_boxes(boxes, self.orig_shape),
+            "boxes": boxes,
             "masks": masks,
             "probs": probs,
             "obb": obb,
@@ -223,7 +225,7 @@ class Results(SimpleClass, DataExportMixin):
 
     def show(self, *args: Any, **kwargs: Any) -> None:  # Any: the arguments of plot
         """Open a window with the painted picture; arguments as for `plot`."""
-        self.plot(*args, show=True, **kwargs)
+        self.plot(*args, **{**kwargs, "show": True})
 
     def save(self, filename: str | Path | None = None, *args: Any, **kwargs: Any) -> str:
         """Write the painted picture and return its name; missing folders are created.
@@ -235,7 +237,7 @@ class Results(SimpleClass, DataExportMixin):
         """
         target = str(filename or f"results_{Path(self.path).name}")
         Path(target).absolute().parent.mkdir(parents=True, exist_ok=True)
-        self.plot(*args, save=True, filename=target, **kwargs)
+        self.plot(*args, **{**kwargs, "save": True, "filename": target})
         return target
 
     def verbose(self) -> str:

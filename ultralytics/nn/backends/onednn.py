@@ -43,9 +43,8 @@ class FusedCall:
 
 
 def _pack(weight: Tensor, geometry: tuple[Any, ...], shape: list[int]) -> Tensor:
-    packed: Tensor = torch._C._nn.mkldnn_reorder_conv2d_weight(
-        weight.detach().to_mkldnn(), *geometry, shape
-    )
+    reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight  # Any: its stub lists fewer arguments
+    packed: Tensor = reorder(weight.detach().to_mkldnn(), *geometry, shape)
     return packed
 
 
@@ -102,4 +101,4 @@ def separate_calls(model: nn.Module) -> None:
     for module in model.modules():
         replaced = vars(module).get("forward")
         if isinstance(replaced, FusedCall):
-            module.forward = replaced.separate  # type: ignore[method-assign]
+            module.forward = replaced.separate

@@ -63,21 +63,16 @@ class PyTorchBackend(BaseBackend):
             LOGGER.warning("Half precision is not available on a CPU; running in float32.")
             fp16 = False
         super().__init__(device, fp16)
-        if isinstance(weight, nn.Module):
-            model = copy.deepcopy(weight).to(device)
-        else:
-            model = load_checkpoint(str(weight), device=device)[0]
-        model.eval()
+        model = _copied(weight, device)
         if end2end is not None and hasattr(model, "end2end"):
             model.end2end = end2end
         if fuse and hasattr(model, "fuse"):
             model = model.fuse(verbose=verbose)
-        model.requires_grad_(False)
         model = model.half() if fp16 else model.float()
-        self.channels_last = (
-            prefers_channels_last(device) if channels_last is None else channels_last
-        )
-        if self.channels_last:
+        if channels_last is None:
+            channels_last = prefers_channels_last(device)
+        self.channels_last = channels_last
+        if channels_last:
             model = model.to(memory_format=torch.channels_last)
         _activate_in_place(model)
         if device.type == "cpu" and fuse:
@@ -154,6 +149,15 @@ class _Compiled:
         return self.model(im, **kwargs)
 
 
+def _copied(weight: nn.Module | str | Path, device: torch.device) -> Any:  # Any: as `model`
+    """A network of our own for inference, on the device."""
+    if isinstance(weight, nn.Module):
+        model: Any = copy.deepcopy(weight).to(device)
+    else:
+        model = load_checkpoint(str(weight), device=device)[0]
+    return model.eval().requires_grad_(False)
+
+
 def _activate_in_place(model: nn.Module) -> None:
     """Let convolution blocks overwrite the convolution's output, which nothing else reads."""
     for module in model.modules():
@@ -168,4 +172,4 @@ def _recompute_anchors(model: nn.Module) -> None:
     """
     for module in model.modules():
         if hasattr(module, "anchors") and hasattr(module, "dynamic"):
-            module.dynamic = True
+            module.dynamic = True  # type: ignore[assignment]

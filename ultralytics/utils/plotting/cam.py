@@ -62,8 +62,8 @@ def class_activation_map(
             *inputs[1:],
         )  # heads write into their input list
 
-    head = model.model[-1]  # type: ignore[index]  # a sequence of layers
-    handle = head.register_forward_pre_hook(keep)
+    layers: Any = model.model  # Any: a sequence of layers
+    handle = layers[-1].register_forward_pre_hook(keep)
     try:
         with torch.enable_grad():
             output = model(im.requires_grad_(True), *args, **kwargs)

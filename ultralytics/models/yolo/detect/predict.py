@@ -38,6 +38,7 @@ class DetectionPredictor(BasePredictor):
             end2end=self.model.end2end,
             rotated=args.task == "obb",
         )
+        assert isinstance(kept, list)  # indexes were not asked for
         return self.construct_results(kept, img, pictures_of(orig_imgs), **kwargs)
 
     def construct_results(
