@@ -93,7 +93,10 @@ class Boxes(_Rows):
         """Rows as (1, n) sets, cut from a single copy in main memory."""
         data = self.cpu().data
         rows = data.split(1) if isinstance(data, Tensor) else np.split(data, len(data) or 1)
-        return (self.like(row) for row in rows[: len(data)])
+        for values in rows[: len(data)]:
+            row = object.__new__(type(self))  # checked already as a set
+            row.data, row.orig_shape, row.is_track = values, self.orig_shape, self.is_track
+            yield row
 
 
 class OBB(_Rows):
