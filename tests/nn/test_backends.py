@@ -196,7 +196,7 @@ def test_fused_calls_are_undone(block: Conv) -> None:
 def broken_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     calls: list[int] = []
 
-    def compile_nothing(model: nn.Module, options: object = None) -> object:
+    def compile_nothing(model: nn.Module, mode: str) -> object:
         def fail(*args: object, **kwargs: object) -> None:
             calls.append(1)
             raise RuntimeError("no C++ compiler found")

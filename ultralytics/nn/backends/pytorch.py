@@ -108,12 +108,9 @@ class PyTorchBackend(BaseBackend):
         if not mode:
             return
         name = "default" if mode is True else str(mode)
-        options = torch._inductor.list_mode_options(name)
-        if self.device.type == "cpu":
-            options["freezing"] = True
         separate_calls(self.model)  # the compiler fuses by itself
         _recompute_anchors(self.model)
-        self._compiled = _Compiled(self.model, options)
+        self._compiled = _Compiled(self.model, name, freezing=self.device.type == "cpu")
 
     def forward(
         self,
@@ -130,23 +127,28 @@ class PyTorchBackend(BaseBackend):
 
 
 class _Compiled:
-    """A compiled network that falls back to the plain one when it cannot be built."""
+    """A compiled network that falls back to the plain one when it cannot be built.
 
-    def __init__(self, model: nn.Module, options: dict[str, Any]) -> None:
+    Freezing is a setting of the compiler as a whole; it is on only while this network is called.
+    """
+
+    def __init__(self, model: nn.Module, mode: str, freezing: bool) -> None:
         self.model = model
-        self.compiled: Callable[..., Any] | None = torch.compile(model, options=options)
+        self.freezing = freezing
+        self.compiled: Callable[..., Any] | None = torch.compile(model, mode=mode)
 
     def __call__(self, im: Tensor, **kwargs: Any) -> Any:  # Any: as the network
-        if self.compiled is not None:
-            try:
+        if self.compiled is None:
+            return self.model(im, **kwargs)
+        try:
+            with torch._inductor.config.patch(freezing=self.freezing):
                 return self.compiled(im, **kwargs)
-            except RuntimeError as error:
-                output = self.model(im, **kwargs)  # a failure of the network itself surfaces here
-                first_line = str(error).strip().splitlines()[:1]
-                LOGGER.warning(f"torch.compile failed, running uncompiled: {' '.join(first_line)}")
-                self.compiled = None
-                return output
-        return self.model(im, **kwargs)
+        except RuntimeError as error:
+            output = self.model(im, **kwargs)  # a failure of the network itself surfaces here
+            first_line = str(error).strip().splitlines()[:1]
+            LOGGER.warning(f"torch.compile failed, running uncompiled: {' '.join(first_line)}")
+            self.compiled = None
+            return output
 
 
 def _copied(weight: nn.Module | str | Path, device: torch.device) -> Any:  # Any: as `model`
