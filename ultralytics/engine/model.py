@@ -338,11 +338,11 @@ class Model(nn.Module):
             )
         kind = trainer or self._smart_load("trainer")
         args = self._training_arguments(kwargs)
+        starts_here = bool(self.ckpt) and not args.get("resume")
+        weights = self._starting_weights(args["pretrained"]) if starts_here else None
         self.trainer = kind(overrides=args, _callbacks=self.callbacks)
-        if not args.get("resume") and self.ckpt:
-            self.trainer.model = self.trainer.get_model(
-                cfg=deepcopy(network.yaml), weights=self._starting_weights(args["pretrained"])
-            )
+        if starts_here:
+            self.trainer.model = self.trainer.get_model(cfg=deepcopy(network.yaml), weights=weights)
             self.model = self.trainer.model
             self.predictor = None
         self.trainer.train()

@@ -24,7 +24,7 @@ from ultralytics.errors import ConfigValueError, DatasetError, NotAvailable, Ult
 from ultralytics.events import EventBus, Handler
 from ultralytics.utils import YAML
 from ultralytics.utils.callbacks import add_integration_callbacks
-from ultralytics.utils.checks import check_imgsz
+from ultralytics.utils.checks import check_imgsz, check_model_file_from_stem
 from ultralytics.utils.environment import LOCAL_RANK, RANK
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.logging import LOGGER, colorstr, configure_logging
@@ -75,13 +75,14 @@ class BaseTrainer:
         self.world_size = 0 if self.device.type in ("cpu", "mps") else 1
         self.ddp = False
         self.accelerator = self.device.type
-        init_seeds(self.args.seed + 1 + RANK, deterministic=self.args.deterministic)
         self.events = EventBus(_callbacks)
         self.callbacks = self.events.callbacks
         self._make_folder()
         try:
+            init_seeds(self.args.seed + 1 + RANK, deterministic=self.args.deterministic)
             self._prepare()
         except BaseException:
+            unset_deterministic()
             self._remove_empty_folder()
             raise
 
@@ -91,8 +92,9 @@ class BaseTrainer:
         self._resume_point: resume.ResumePoint | None = None
         if not self.resume:
             return base
-        path = overrides.get("model") if base.resume is True else base.resume
-        self._resume_point = resume.find(str(path), overrides)
+        path = base.model if base.resume is True else base.resume
+        given = {name: getattr(base, name) for name in explicit_keys(base)}
+        self._resume_point = resume.find(str(path), given)
         return get_cfg(overrides=self._resume_point.args)
 
     def _refuse_what_is_missing(self) -> None:
@@ -123,7 +125,8 @@ class BaseTrainer:
 
     def _remove_empty_folder(self) -> None:
         """Take back the run folder of a failed start, if it is ours and holds no result."""
-        files = [p for p in self.save_dir.rglob("*") if p.is_file() and p.name != "args.yaml"]
+        early = ("args.yaml", "labels.jpg")
+        files = [p for p in self.save_dir.rglob("*") if p.is_file() and p.name not in early]
         if self._made_folder and not files:
             shutil.rmtree(self.save_dir, ignore_errors=True)
 
@@ -135,7 +138,12 @@ class BaseTrainer:
         if RANK in (-1, 0):
             add_integration_callbacks(self)
             self.run_callbacks("on_pretrain_routine_start")
-        self.model: Any = self.args.model  # Any: a name until setup_model has built the network
+        if not self.args.model:
+            raise ConfigValueError(
+                "train needs a model: add model=FILE, for example model=yolo26n.pt"
+            )
+        # Any: a name until setup_model has built the network
+        self.model: Any = check_model_file_from_stem(self.args.model)
         self.data: dict[str, Any] = self.get_dataset()
         if RANK in (-1, 0):
             YAML.save(self.save_dir / "args.yaml", dict(vars(self.args)))
@@ -170,6 +178,11 @@ class BaseTrainer:
         self.batches_done = 0
         self.nan_recovery_attempts = 0
         self.memory_retries = 0
+        self.is_mosaic_closed = False
+        self.is_saved = False  # the epoch just finished has its checkpoint file
+        self.has_saved = False
+        self.snapshot: dict[str, Any] | None = None  # exact state in memory, when no file is kept
+        self.first_timed_epoch = 0
         self.freeze_layer_names: list[str] = []
 
     # ---------------------------------------------------------------- events
@@ -200,11 +213,15 @@ class BaseTrainer:
     def train(self) -> None:
         """Run the whole training.
 
-        Whatever happened, the determinism switches of the process go back to what they were, and the
-        event `teardown` is sent last.
+        A run that ends before it has left anything takes its folder back. Whatever happened, the
+        determinism switches of the process go back to what they were, and the event `teardown` is
+        sent last.
         """
         try:
             self._do_train()
+        except BaseException:
+            self._remove_empty_folder()
+            raise
         finally:
             unset_deterministic()
             self.run_callbacks("teardown")
@@ -213,13 +230,18 @@ class BaseTrainer:
         try:
             loop.run(self)
         finally:
-            for loader in (getattr(self, "train_loader", None), getattr(self, "test_loader", None)):
-                if loader is not None and hasattr(loader, "close"):
-                    loader.close()
+            self._close_loaders()
+
+    def _close_loaders(self) -> None:
+        """End the worker processes of loaders that have a way to."""
+        for loader in (getattr(self, "train_loader", None), getattr(self, "test_loader", None)):
+            if loader is not None and hasattr(loader, "close"):
+                loader.close()
 
     def _setup_train(self) -> None:
         """Build everything the loop needs."""
         ckpt = self.setup_model()
+        checkpoint.trust_classes(self.model)
         self.model = self.model.to(self.device)
         self.channels_last = wants_channels_last(self.args.channels_last, self.device)
         if self.channels_last:
@@ -366,6 +388,7 @@ class BaseTrainer:
         self.start_epoch = point.epoch + 1
         if point.exact is not None:
             exact.restore(self, point.exact)
+            self.snapshot = point.exact
         else:
             self._resume_from_average(point.ckpt)
         resume.cut_results(self.csv, self.start_epoch)
@@ -373,8 +396,6 @@ class BaseTrainer:
             f"Resuming {point.path} at epoch {self.start_epoch + 1} of {self.epochs}"
             + ("" if point.exact else "; it holds averaged weights only, so not bit for bit")
         )
-        if self.args.close_mosaic and self.start_epoch > self.epochs - self.args.close_mosaic:
-            self._close_dataloader_mosaic()
 
     def _resume_from_average(self, ckpt: dict[str, Any]) -> None:
         average = ckpt["ema"].float().state_dict()
@@ -502,7 +523,7 @@ class BaseTrainer:
         """Validate the average; returns the metrics and the fitness, and keeps the best fitness."""
         metrics = self.validator(self)
         fitness = float(metrics.pop("fitness", -float(self.loss.detach())))
-        if self.best_fitness is None or self.best_fitness < fitness:
+        if math.isfinite(fitness) and (self.best_fitness is None or self.best_fitness < fitness):
             self.best_fitness = fitness
         return metrics, fitness
 

@@ -18,21 +18,42 @@ from torch import Tensor, nn
 
 from ultralytics import __version__
 from ultralytics.engine.trainer import exact
-from ultralytics.errors import CheckpointError
+from ultralytics.errors import CheckpointError, ConfigTypeError
+from ultralytics.nn.tasks import register_module
 from ultralytics.nn.tasks.checkpoint import read_exact_state, torch_safe_load, write_checkpoint
+from ultralytics.nn.tasks.globals import Unknown, resolve
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.torch_utils.wrapping import unwrap_model
 
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.base import BaseTrainer
 
-__all__ = ["build", "read_results", "release_facts", "save", "strip_optimizer"]
+__all__ = ["build", "read_results", "release_facts", "save", "strip_optimizer", "trust_classes"]
 
 LICENSE_TEXT = "Apache-2.0 (library). The licence of the weights is set by whoever trained them."
 DOCS_TEXT = "https://www.apache.org/licenses/LICENSE-2.0"
 KEEP_FLOAT32 = frozenset({"step", "exp_avg", "exp_avg_sq", "square_avg"})
 
 Checkpoint = dict[str, Any]  # Any: modules, numbers, texts and dictionaries by key
+
+
+def trust_classes(model: nn.Module) -> None:
+    """Let this process open the checkpoints it is about to write, whatever classes the user's network has.
+
+    Raises:
+        ConfigTypeError: a class that no file can name, because it is defined inside a function.
+    """
+    for kind in {type(module) for module in model.modules()}:
+        if "<locals>" in kind.__qualname__:
+            raise ConfigTypeError(
+                f"the network holds a {kind.__qualname__}, which cannot be saved; define the class at "
+                "the top level of a module"
+            )
+        try:
+            resolve(kind.__module__, kind.__qualname__)
+        except Unknown:
+            register_module(kind, name=f"{kind.__module__}.{kind.__qualname__}")
 
 
 def release_facts() -> dict[str, str]:
@@ -71,11 +92,14 @@ def build(trainer: BaseTrainer) -> Checkpoint:
 
 def save(trainer: BaseTrainer) -> None:
     """Write last.pt, and copies of it as best.pt and epochN.pt where they are due."""
-    repair_average(trainer.ema.ema, trainer.model)
+    repair_average(trainer.ema.ema, unwrap_model(trainer.model))
     write_checkpoint(build(trainer), trainer.last, exact=exact.capture(trainer))
     copies = []
     if trainer.best_fitness == trainer.fitness:
         copies.append(trainer.best)
+    elif not trainer.has_saved and not trainer.resume:
+        trainer.best.unlink(missing_ok=True)  # of an earlier run in the same folder
+    trainer.has_saved = True
     if trainer.save_period > 0 and trainer.epoch % trainer.save_period == 0:
         copies.append(trainer.wdir / f"epoch{trainer.epoch}.pt")
     if copies:

@@ -27,7 +27,8 @@ State = dict[str, Any]  # Any: nested plain data
 
 def capture(trainer: BaseTrainer) -> State:
     """State at the end of an epoch, after validation."""
-    model, criterion = unwrap_model(trainer.model), unwrap_model(trainer.model).criterion
+    model = unwrap_model(trainer.model)
+    criterion = getattr(model, "criterion", None)
     grads = {n: p.grad.contiguous() for n, p in model.named_parameters() if p.grad is not None}
     pending = trainer.batches_done - 1 > trainer.last_opt_step
     return {
@@ -65,7 +66,8 @@ def restore(trainer: BaseTrainer, state: State) -> None:
         for name, parameter in model.named_parameters():
             if name in state["grads"]:
                 parameter.grad = torch.empty_like(parameter).copy_(state["grads"][name])
-    trainer.accumulate = state["accumulate"]
+    if state["batch_size"] == trainer.batch_size:
+        trainer.accumulate = state["accumulate"]
     trainer.best_fitness = state["best_fitness"]
     trainer.stopper.load_state_dict(state["stopper"])
     if state["criterion_updates"] is not None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from ultralytics.engine.trainer import exact, recovery
 from ultralytics.utils.environment import RANK
@@ -53,6 +52,8 @@ def start_clock(trainer: BaseTrainer) -> None:
     now = trainer.clock()
     point = trainer._resume_point
     spent = float(point.exact["elapsed"]) if point is not None and point.exact else 0.0
+    is_timed_from_zero = point is None or point.exact is not None
+    trainer.first_timed_epoch = 0 if is_timed_from_zero else trainer.start_epoch
     trainer.epoch_time_start = now
     trainer.train_time_start = now - spent
     trainer.batches_done = trainer.start_epoch * len(trainer.train_loader)
@@ -75,6 +76,11 @@ def announce(trainer: BaseTrainer) -> None:
             f"This run makes about {max(1, round(steps))} optimizer steps in all; nbs={args.nbs} "
             f"gathers {trainer.accumulate} batches for each. Lower nbs or raise epochs."
         )
+    if trainer.epochs <= args.close_mosaic and getattr(train.dataset, "mosaic", False):
+        LOGGER.warning(
+            f"close_mosaic={args.close_mosaic} covers all {trainer.epochs} epochs, so mosaic is never "
+            "used; lower it to train with mosaic."
+        )
     if args.close_mosaic:
         base = (trainer.epochs - args.close_mosaic) * len(train)
         trainer.plot_idx.extend([base, base + 1, base + 2])
@@ -85,13 +91,16 @@ def run_epoch(trainer: BaseTrainer) -> bool:
     trainer.run_callbacks("on_train_epoch_start")
     step_scheduler(trainer)
     trainer._model_train()
-    if trainer.epoch >= trainer.epochs - trainer.args.close_mosaic > -1 and _mixes(trainer):
-        trainer._close_dataloader_mosaic()
+    close_mosaic(trainer)
+    is_out_of_memory = False
     try:
         run_batches(trainer)
-    except (torch.OutOfMemoryError, RuntimeError) as error:
-        if not recovery.shrink_batch(trainer, error):
+    except RuntimeError as error:
+        if not recovery.can_shrink_batch(trainer, error):
             raise
+        is_out_of_memory = True
+    if is_out_of_memory:  # handled out here: the exception keeps the tensors of the batch alive
+        recovery.shrink_batch(trainer)
         return False
     criterion = getattr(unwrap_model(trainer.model), "criterion", None)
     if criterion is not None and hasattr(criterion, "update"):
@@ -101,10 +110,13 @@ def run_epoch(trainer: BaseTrainer) -> bool:
     return conclude_epoch(trainer)
 
 
-def _mixes(trainer: BaseTrainer) -> bool:
-    return bool(trainer.args.close_mosaic) and bool(
-        getattr(trainer.train_loader.dataset, "mosaic", False)
-    )
+def close_mosaic(trainer: BaseTrainer) -> None:
+    """End the mixing of images, once, when the last `close_mosaic` epochs begin."""
+    last = trainer.args.close_mosaic
+    is_due = bool(last) and trainer.epoch >= trainer.epochs - last
+    if is_due and not trainer.is_mosaic_closed:
+        trainer.is_mosaic_closed = True
+        trainer._close_dataloader_mosaic()
 
 
 def step_scheduler(trainer: BaseTrainer) -> None:
@@ -119,7 +131,8 @@ def run_batches(trainer: BaseTrainer) -> None:
     """One pass over the training set, or less when the time limit strikes."""
     loader, batches = trainer.train_loader, len(trainer.train_loader)
     if hasattr(loader, "set_epoch"):
-        loader.set_epoch(trainer.epoch)
+        # An epoch that diverged is repeated with other draws: the same ones would end the same way.
+        loader.set_epoch(trainer.epoch + trainer.nan_recovery_attempts * trainer.epochs)
     trainer.tloss = {}
     if trainer.loss_names:
         LOGGER.info(trainer.progress_string())
@@ -151,7 +164,7 @@ def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> N
             loss, items = trainer.model(prepared)
         trainer.loss = loss.sum()
     trainer.loss_items = items
-    trainer.loss_names = trainer.loss_names or tuple(items)
+    trainer.loss_names = tuple(items)
     trainer.tloss = {k: (trainer.tloss[k] * i + v) / (i + 1) if i else v for k, v in items.items()}
     trainer.scaler.scale(trainer.loss).backward()
     trainer.batches_done = ni + 1
@@ -192,18 +205,27 @@ def conclude_epoch(trainer: BaseTrainer) -> bool:
     losses = trainer.label_loss_items(trainer.tloss)
     trainer.save_metrics(metrics={**losses, **shown, **trainer.lr})
     trainer.stop |= trainer.stopper(trainer.epoch + 1, trainer.fitness) or is_last
-    if trainer.args.time:
-        trainer.stop |= _is_out_of_time(trainer)
-    if trainer.args.save or is_last:
-        trainer.save_model()
-        trainer.run_callbacks("on_model_save")
     now = trainer.clock()
     trainer.epoch_time, trainer.epoch_time_start = now - trainer.epoch_time_start, now
     if trainer.args.time:
         plan_by_time(trainer)
+    keep(trainer)
     trainer.run_callbacks("on_fit_epoch_end")
+    if trainer.stop and not trainer.is_saved:  # a handler ended a run that keeps only its end
+        keep(trainer)
     trainer._clear_memory(threshold=0.5)
     return True
+
+
+def keep(trainer: BaseTrainer) -> None:
+    """Write the checkpoint of the epoch; with save=False only at the end, and in memory until then."""
+    trainer.is_saved = bool(trainer.args.save or trainer.stop)
+    if trainer.is_saved:
+        trainer.snapshot = None
+        trainer.save_model()
+        trainer.run_callbacks("on_model_save")
+    else:
+        trainer.snapshot = deepcopy(exact.capture(trainer))
 
 
 def _is_out_of_time(trainer: BaseTrainer) -> bool:
@@ -212,11 +234,15 @@ def _is_out_of_time(trainer: BaseTrainer) -> bool:
 
 def plan_by_time(trainer: BaseTrainer) -> None:
     """Fit the number of epochs to the time limit, from the mean length of the epochs so far."""
-    mean = (trainer.clock() - trainer.train_time_start) / (trainer.epoch + 1)
-    trainer.epochs = trainer.args.epochs = math.ceil(trainer.args.time * 3600 / mean)
+    limit, elapsed = trainer.args.time * 3600, trainer.clock() - trainer.train_time_start
+    epochs = trainer.epoch + 1 - trainer.first_timed_epoch
+    if elapsed <= 0:
+        return
+    more = max(0, math.ceil((limit - elapsed) / elapsed * epochs))
+    trainer.epochs = trainer.args.epochs = trainer.epoch + 1 + more
     trainer._setup_scheduler()
     trainer.scheduler.last_epoch = trainer.epoch
-    trainer.stop |= trainer.epoch + 1 >= trainer.epochs
+    trainer.stop |= more == 0
 
 
 def finish(trainer: BaseTrainer) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import math
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -79,7 +80,8 @@ def auto_batch(
     total = torch.cuda.get_device_properties(device).total_memory / GIB
     sizes = PROBES + (LARGE_PROBES if total >= 16 else ())
     sizes = tuple(s for s in sizes if s <= (dataset_size or MAX_BATCH))
-    points, failed = _measure(model, imgsz, sizes, precision, max_num_obj, total)
+    # A copy, because the probe images would move the statistics of the normalisation layers.
+    points, failed = _measure(deepcopy(model), imgsz, sizes, precision, max_num_obj, total)
     if not points:
         raise RuntimeError("no batch size fits the device; choose a smaller imgsz or model")
     free = total - reserved(device)

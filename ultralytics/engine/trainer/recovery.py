@@ -14,12 +14,11 @@ from ultralytics.engine.trainer import exact
 from ultralytics.errors import UltralyticsError
 from ultralytics.nn.tasks.checkpoint import read_exact_state
 from ultralytics.utils.logging import LOGGER
-from ultralytics.utils.torch_utils.wrapping import unwrap_model
 
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.base import BaseTrainer
 
-__all__ = ["DivergedError", "recover_from_nan", "shrink_batch"]
+__all__ = ["DivergedError", "can_shrink_batch", "recover_from_nan", "shrink_batch"]
 
 MAX_ATTEMPTS = 3
 MEMORY_MESSAGES = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -30,69 +29,87 @@ class DivergedError(UltralyticsError, RuntimeError):
 
 
 def recover_from_nan(trainer: BaseTrainer) -> bool:
-    """Go back to the last checkpoint when the loss or the fitness is not finite.
+    """Go back to the end of the previous epoch when the loss or the fitness is not finite.
+
+    The state comes from last.pt, or from memory when no files are kept.
 
     Returns:
         True when the weights were restored and the epoch has to be repeated.
 
     Raises:
-        DivergedError: there is no usable checkpoint, or it has been tried too often.
+        DivergedError: there is no usable state, or it has been tried too often.
     """
     is_sound = bool(torch.isfinite(trainer.loss)) and math.isfinite(trainer.fitness or 0.0)
     if is_sound:
         return False
-    if trainer.epoch == trainer.start_epoch:
+    if trainer.epoch == trainer.start_epoch and trainer.snapshot is None:
         LOGGER.warning("The loss is not finite in the first epoch; training goes on as it is.")
         return False
     trainer.nan_recovery_attempts += 1
     if trainer.nan_recovery_attempts > MAX_ATTEMPTS:
         raise DivergedError(
-            f"epoch {trainer.epoch + 1} diverged {MAX_ATTEMPTS} times in a row; lower lr0"
+            f"epoch {trainer.epoch + 1} diverged {MAX_ATTEMPTS + 1} times in a row; lower lr0"
         )
-    state = read_exact_state(trainer.last) if trainer.last.is_file() else None
-    if state is None:
-        raise DivergedError(
-            f"epoch {trainer.epoch + 1} diverged and there is no {trainer.last} to go back to; "
-            "train with save=True"
-        )
-    if not all(v.isfinite().all() for v in state["model"].values() if v.is_floating_point()):
-        raise DivergedError(f"epoch {trainer.epoch + 1} diverged and {trainer.last} is not finite")
+    state = _last_state(trainer)
     LOGGER.warning(
-        f"Epoch {trainer.epoch + 1} diverged; going back to {trainer.last} "
+        f"Epoch {trainer.epoch + 1} diverged; going back to the end of epoch {trainer.epoch} "
         f"(attempt {trainer.nan_recovery_attempts} of {MAX_ATTEMPTS})."
     )
-    exact.restore(trainer, state)
     trainer.optimizer.zero_grad()
+    exact.restore(trainer, state)
     trainer.scheduler.last_epoch = trainer.epoch - 1
     return True
 
 
-def shrink_batch(trainer: BaseTrainer, error: Exception) -> bool:
-    """Halve the batch after a lack of device memory in the first epoch of a run.
+def _last_state(trainer: BaseTrainer) -> exact.State:
+    """State at the end of the previous epoch, all of it finite."""
+    state = trainer.snapshot
+    if state is None:
+        state = read_exact_state(trainer.last) if trainer.last.is_file() else None
+    if state is None:
+        raise DivergedError(
+            f"epoch {trainer.epoch + 1} diverged and {trainer.last} holds no state to go back to"
+        )
+    if not all(v.isfinite().all() for v in state["model"].values() if v.is_floating_point()):
+        raise DivergedError(
+            f"epoch {trainer.epoch + 1} diverged, and so had epoch {trainer.epoch}; lower lr0"
+        )
+    return state
 
-    The nominal batch stays: twice as many batches are gathered for each optimiser step.
 
-    Returns:
-        True when the epoch has to be repeated, False when the error is another one.
+def can_shrink_batch(trainer: BaseTrainer, error: RuntimeError) -> bool:
+    """Whether an error is a lack of device memory that a smaller batch may cure.
+
+    Only the first epoch of a run is tried again, at most three times.
     """
     is_memory = isinstance(error, torch.OutOfMemoryError) or any(
         text in str(error) for text in MEMORY_MESSAGES
     )
-    tries = trainer.memory_retries
-    can_retry = trainer.epoch == trainer.start_epoch and tries < MAX_ATTEMPTS
-    if not (is_memory and can_retry and trainer.device.type != "cpu" and trainer.batch_size > 1):
-        return False
-    trainer.memory_retries = tries + 1
-    old, trainer.batch_size = trainer.batch_size, max(1, int(trainer.batch_size) // 2)
+    can_retry = trainer.epoch == trainer.start_epoch and trainer.memory_retries < MAX_ATTEMPTS
+    return is_memory and can_retry and trainer.device.type != "cpu" and trainer.batch_size > 1
+
+
+def shrink_batch(trainer: BaseTrainer) -> None:
+    """Halve the batch and make the trainer ready to repeat its epoch.
+
+    The nominal batch stays: twice as many batches are gathered for each optimiser step. The state
+    of the optimiser stays too, only its decay follows the batch.
+    """
+    trainer.memory_retries += 1
+    old, trainer.batch_size = int(trainer.batch_size), max(1, int(trainer.batch_size) // 2)
     trainer.args.batch = trainer.batch_size
     LOGGER.warning(f"Out of device memory with batch={old}; trying batch={trainer.batch_size}.")
     trainer.optimizer.zero_grad()
+    trainer.loss = torch.zeros(())
+    trainer._close_loaders()
     trainer._clear_memory()
     optimizer = trainer.optimizer
     trainer._build_train_pipeline()
+    for group, fresh in zip(optimizer.param_groups, trainer.optimizer.param_groups, strict=True):
+        group["weight_decay"] = fresh["weight_decay"]
     trainer.optimizer = optimizer
     trainer._setup_scheduler()
     trainer.scheduler.last_epoch = trainer.start_epoch - 1
-    unwrap_model(trainer.model).criterion = None
+    trainer.validator.dataloader = trainer.test_loader
+    trainer.is_mosaic_closed = False
     trainer.last_opt_step = -1
-    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypedDict
 
 from ultralytics.utils.logging import LOGGER
@@ -34,7 +35,7 @@ class EarlyStopping:
 
         Args:
             epoch: number of the epoch just finished, counted from one.
-            fitness: its score, or None when it was not validated.
+            fitness: its score, or None when it was not validated. NaN counts as no gain.
 
         Returns:
             True when the run should stop. A run whose fitness has stayed at zero is never stopped.
@@ -42,7 +43,7 @@ class EarlyStopping:
         if fitness is None:
             return False
         if fitness > self.best_fitness or self.best_fitness == 0:
-            self.best_fitness = fitness
+            self.best_fitness = 0.0 if math.isnan(fitness) else fitness
             self.best_epoch = epoch
         waited = epoch - self.best_epoch
         self.possible_stop = waited >= self.patience - 1

@@ -84,7 +84,7 @@ class DetectionTrainer(BaseTrainer):
         return nn.functional.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
     def set_model_attributes(self) -> None:
-        """Class count, names and arguments; the largest label count may raise `max_det`."""
+        """Class count, names and arguments."""
         self.model.nc = self.data["nc"]
         self.model.names = self.data["names"]
         self.model.args = self.args
@@ -143,6 +143,9 @@ class DetectionTrainer(BaseTrainer):
             return
         counts = self.get_class_counts().astype(np.float64)
         present = counts > 0
+        if not present.any():
+            LOGGER.warning(f"cls_pw={power} has no effect: the training set has no labels.")
+            return
         weights = np.zeros_like(counts)
         weights[present] = counts[present] ** -power
         weights[~present] = weights[present].mean()
@@ -192,7 +195,7 @@ def _most_labels(dataset: Any) -> int:
     """Labels of the fullest image."""
     if hasattr(dataset, "store"):
         return int(np.diff(dataset.store.offsets).max(initial=0))
-    return max((len(label["cls"]) for label in dataset.labels), default=0)
+    return max((len(label["cls"]) for label in getattr(dataset, "labels", ())), default=0)
 
 
 def _all_labels(dataset: Any) -> np.ndarray:
@@ -200,10 +203,11 @@ def _all_labels(dataset: Any) -> np.ndarray:
     if hasattr(dataset, "store"):
         block: np.ndarray = dataset.store.block
         return block
-    rows = [np.hstack([x["cls"].reshape(-1, 1), x["bboxes"]]) for x in dataset.labels]
+    labels = getattr(dataset, "labels", ())
+    rows = [np.hstack([x["cls"].reshape(-1, 1), x["bboxes"]]) for x in labels]
     return np.concatenate(rows) if rows else np.zeros((0, 5), np.float32)
 
 
 def _loss_names(network: nn.Module) -> Any:
     criterion: Any = network.init_criterion()  # type: ignore[operator]
-    return getattr(criterion, "one2one", criterion).loss_names
+    return getattr(getattr(criterion, "one2one", criterion), "loss_names", ())
