@@ -1,29 +1,34 @@
-"""COCO class ids, and joining the parts of an object into one outline.
+"""Converters between annotation formats under their public path."""
 
-COCO numbers its 80 classes with gaps from 1 to 90 (the paper lists 91); models number them 0 to 79.
-"""
+from typing import TYPE_CHECKING
 
-from __future__ import annotations
+from ultralytics._lazy import attach
 
-from ultralytics.geometry.segments import merge_multi_segment, min_index
+if TYPE_CHECKING:
+    from ultralytics.data.coco import coco80_to_coco91_class as coco80_to_coco91_class
+    from ultralytics.data.coco import coco91_to_coco80_class as coco91_to_coco80_class
+    from ultralytics.data.coco import convert_coco as convert_coco
+    from ultralytics.data.polygons import (
+        convert_segment_masks_to_yolo_seg as convert_segment_masks_to_yolo_seg,
+    )
+    from ultralytics.geometry.segments import merge_multi_segment as merge_multi_segment
+    from ultralytics.geometry.segments import min_index as min_index
 
-__all__ = [
-    "coco80_to_coco91_class",
-    "coco91_to_coco80_class",
-    "merge_multi_segment",
-    "min_index",
-]
-
-IDS_WITHOUT_CLASS = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91})
-PAPER_IDS = range(1, 92)
-
-
-def coco80_to_coco91_class() -> list[int]:
-    """Paper id of every one of the 80 classes."""
-    return [number for number in PAPER_IDS if number not in IDS_WITHOUT_CLASS]
-
-
-def coco91_to_coco80_class() -> list[int | None]:
-    """Class index of every paper id minus 1, None for ids without a class."""
-    index = {number: i for i, number in enumerate(coco80_to_coco91_class())}
-    return [index.get(number) for number in PAPER_IDS]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "coco80_to_coco91_class": "ultralytics.data.coco",
+        "coco91_to_coco80_class": "ultralytics.data.coco",
+        "convert_coco": "ultralytics.data.coco",
+        "convert_segment_masks_to_yolo_seg": "ultralytics.data.polygons",
+        "merge_multi_segment": "ultralytics.geometry.segments",
+        "min_index": "ultralytics.geometry.segments",
+    },
+    later={
+        "convert_dota_to_yolo_obb": "task obb is",
+        "convert_ndjson_to_yolo": "NDJSON data sets are",
+        "convert_to_multispectral": "making multispectral images is",
+        "create_synthetic_coco_dataset": "the synthetic COCO set is",
+        "yolo_bbox2segment": "SAM models, which turn boxes into outlines, are",
+    },
+)

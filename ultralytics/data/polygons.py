@@ -1,4 +1,4 @@
-"""Polygons to pixel masks.
+"""Polygons to pixel masks, and folders of masks to polygons.
 
 Masks are uint8 arrays (height, width); polygons are pixel coordinates, flat or (P, 2), truncated towards
 zero. Border pixels belong to the polygon.
@@ -7,16 +7,27 @@ zero. Border pixels belong to the polygon.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["polygon2mask", "polygons2masks", "polygons2masks_overlap"]
+from ultralytics.errors import DatasetNotFound
+from ultralytics.utils.files import atomic_write
+from ultralytics.utils.logging import LOGGER
+
+__all__ = [
+    "convert_segment_masks_to_yolo_seg",
+    "polygon2mask",
+    "polygons2masks",
+    "polygons2masks_overlap",
+]
 
 Array = npt.NDArray[Any]  # Any: coordinates of every number type
 UINT8_OBJECTS = 255
+MASK_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def polygon2mask(
@@ -70,3 +81,48 @@ def polygons2masks_overlap(
     for k, number in enumerate(order):
         overlap[masks[number]] = k + 1
     return overlap, order
+
+
+def convert_segment_masks_to_yolo_seg(
+    masks_dir: str | Path, output_dir: str | Path, classes: int
+) -> None:
+    """Write a label file with the outer contours of every mask picture of a folder.
+
+    Pixel value v in 1 to `classes` is class v - 1, 0 is background, others are skipped with a warning; the pixels of
+    palette pictures are their palette numbers. Contours run through pixel centres; holes are lost. A mask
+    without contours of three points gets an empty file.
+
+    Raises:
+        DatasetNotFound: no PNG or JPEG in the folder.
+    """
+    files = sorted(f for f in Path(masks_dir).glob("*") if f.suffix.lower() in MASK_SUFFIXES)
+    if not files:
+        raise DatasetNotFound(f"no mask pictures ({', '.join(MASK_SUFFIXES)}) in {masks_dir}")
+    Path(output_dir).mkdir(parents=True, exist_ok=True)
+    for file in files:
+        rows = [f"{row}\n" for row in _mask_rows(_mask_values(file), classes, file.name)]
+        atomic_write(Path(output_dir) / f"{file.stem}.txt", "".join(rows))
+    LOGGER.info(f"{len(files)} masks of {masks_dir} converted to {output_dir}")
+
+
+def _mask_values(file: Path) -> npt.NDArray[np.uint8]:
+    from PIL import Image
+
+    with Image.open(file) as picture:
+        return np.asarray(picture if picture.mode in ("L", "P") else picture.convert("L"))
+
+
+def _mask_rows(mask: npt.NDArray[np.uint8], classes: int, name: str) -> list[str]:
+    height, width = mask.shape
+    rows = []
+    for value in np.unique(mask[mask > 0]).tolist():
+        if value > classes:
+            LOGGER.warning(f"{name}: pixel value {value} is above classes={classes}; skipped")
+            continue
+        layer = (mask == value).astype(np.uint8)
+        contours, _ = cv2.findContours(layer, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        for contour in contours:
+            if len(contour) > 2:
+                points = (contour.reshape(-1, 2) / (width, height)).reshape(-1)
+                rows.append(" ".join(map(str, (value - 1, *points.round(6).tolist()))))
+    return rows
