@@ -22,5 +22,15 @@ __getattr__, __dir__, _names = attach(
         "download": "ultralytics.utils.downloads",
         "settings": "ultralytics.utils:SETTINGS",
     },
+    later={
+        "Explorer": "Explorer, the search in data sets, is",
+        "FastSAM": "SAM models are",
+        "LLM": "language models are",
+        "NAS": "YOLO-NAS models are",
+        "RTDETR": "RT-DETR models are",
+        "SAM": "SAM models are",
+        "YOLOE": "open-vocabulary models are",
+        "YOLOWorld": "open-vocabulary models are",
+    },
 )
 __all__ = ["__version__", *_names]

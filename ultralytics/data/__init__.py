@@ -24,4 +24,11 @@ __getattr__, __dir__, __all__ = attach(
         "build_yolo_dataset": "ultralytics.data.build",
         "load_inference_source": "ultralytics.data.build",
     },
+    later={
+        "ClassificationDataset": "task classify is",
+        "GroundingDataset": "open-vocabulary training is",
+        "PolygonSemanticDataset": "task semantic is",
+        "SemanticDataset": "task semantic is",
+        "YOLOMultiModalDataset": "open-vocabulary training is",
+    },
 )

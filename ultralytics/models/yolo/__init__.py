@@ -9,11 +9,25 @@ if TYPE_CHECKING:
     from ultralytics.models.yolo import detect as detect
     from ultralytics.models.yolo.model import YOLO as YOLO
 
+_LATER = {  # prefix of class names -> task package
+    "Segmentation": "segment",
+    "SemanticSegmentation": "semantic",
+    "Depth": "depth",
+    "Classification": "classify",
+    "Pose": "pose",
+    "OBB": "obb",
+}
+
 _load, _list, __all__ = attach(
     __name__,
     {
         "YOLO": "ultralytics.models.yolo.model",
         "detect": "ultralytics.models.yolo.detect:",
+    },
+    later={
+        name: f"task {task} is"
+        for prefix, task in _LATER.items()
+        for name in (task, *(f"{prefix}{role.capitalize()}" for role in registry.ENGINE_ROLES))
     },
 )
 

@@ -3,6 +3,8 @@
 `parse_model` and `yaml_model_load` are called through this package, so that a replacement set here takes effect.
 """
 
+from ultralytics._lazy import attach
+
 from ultralytics.nn.tasks.yaml import (  # isort: skip  (the models below read this package while they load)
     guess_model_scale,
     guess_model_task,
@@ -19,6 +21,24 @@ from ultralytics.nn.tasks.detection import DetectionModel
 from ultralytics.nn.tasks.layers import register_module
 from ultralytics.nn.tasks.parse import parse_model
 from ultralytics.utils.publishing import publish
+
+# Names of the interface that belong to other tasks.
+__getattr__, _, _ = attach(
+    __name__,
+    {},
+    later={
+        "ClassificationModel": "task classify is",
+        "DepthModel": "task depth is",
+        "OBBModel": "task obb is",
+        "PoseModel": "task pose is",
+        "RTDETRDetectionModel": "RT-DETR models are",
+        "SegmentationModel": "task segment is",
+        "SemanticSegmentationModel": "task semantic is",
+        "WorldModel": "open-vocabulary models are",
+        "YOLOEModel": "open-vocabulary models are",
+        "YOLOESegModel": "open-vocabulary models are",
+    },
+)
 
 __all__ = (
     "BaseModel",

@@ -1,0 +1,5 @@
+"""Search in data sets: not in this version, and every name here says so."""
+
+from ultralytics._lazy import refuse
+
+__getattr__ = refuse(__name__, "Explorer, the search in data sets, is")

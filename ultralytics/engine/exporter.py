@@ -1,0 +1,5 @@
+"""Export to other formats: not in this version, and every name here says so."""
+
+from ultralytics._lazy import refuse
+
+__getattr__ = refuse(__name__, "export to other formats is")

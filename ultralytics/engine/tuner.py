@@ -1,0 +1,5 @@
+"""Search for hyperparameters: not in this version, and every name here says so."""
+
+from ultralytics._lazy import refuse
+
+__getattr__ = refuse(__name__, "the search for hyperparameters is")

@@ -1,0 +1,5 @@
+"""Speed and accuracy of exported formats: not in this version, and every name here says so."""
+
+from ultralytics._lazy import refuse
+
+__getattr__ = refuse(__name__, "benchmarks of exported formats are")
