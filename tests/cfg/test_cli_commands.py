@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 import ultralytics
-from ultralytics.cfg.cli import commands
 from ultralytics.cfg.cli.commands import entrypoint, main
 from ultralytics.errors import DatasetNotFound
 from ultralytics.utils.logging import LOGGER
@@ -192,8 +191,6 @@ def test_one_line_for_each_failure(
 ) -> None:
     settings = SettingsManager(tmp_path / "settings.json")
     monkeypatch.setattr("ultralytics.utils.settings.SETTINGS", settings, raising=False)
-    if "rtdetr" in line or "sam2" in line:
-        monkeypatch.setattr(commands, "FAMILIES", (("rtdetr", "_RTDETR"), ("sam2", "_SAM")))
     assert run(line) == status
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
@@ -305,3 +302,27 @@ def test_light_lines_as_a_process(words: list[str], status: int, tmp_path: Path)
     assert "HEAVY" not in done.stderr
     assert len(done.stderr.splitlines()) == (1 if status else 0)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "words"),
+    [
+        ("train resume=nope.pt", 1, ["resume=nope.pt", "last.pt"]),
+        ("train resume=True", 2, ["resume=PATH"]),
+        ("train data=shapes.yaml model=yolo11n.yaml device=99", 2, ["device=99", "device=cpu"]),
+        ("predict source=a.jpg model=a.pt classes=cat", 2, ["classes=[0, 2]"]),
+    ],
+)
+def test_resume_and_device(
+    line: str,
+    status: int,
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(line) == status
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert all(word in message for word in words)

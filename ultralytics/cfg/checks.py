@@ -339,12 +339,12 @@ def _quantize(setting: Setting, value: Any) -> int | str:
 
 def _classes(setting: Setting, value: Any) -> Any:
     entries = value if isinstance(value, (list, tuple)) else [value]
-    if all(_is_int(entry) or isinstance(entry, str) for entry in entries):
+    if all(_is_int(entry) for entry in entries):
         return value
     if all(_is_number(entry) and float(entry).is_integer() for entry in entries):
         whole = [int(entry) for entry in entries]
         return whole if entries is value else whole[0]
-    raise _wrong_type(setting, value, "a class number or a list such as classes=[0, 2]")
+    raise _wrong_type(setting, value, "a class number, or a list such as classes=[0, 2]")
 
 
 def _embed(setting: Setting, value: Any) -> Any:

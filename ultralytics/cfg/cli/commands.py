@@ -24,6 +24,7 @@ from ultralytics.errors import (
     ConfigValueError,
     DatasetError,
     NotAvailable,
+    ResumeError,
     UltralyticsError,
     nearest,
 )
@@ -147,6 +148,8 @@ def _refuse_impossible(mode: str, task: str | None, arguments: dict[str, Any]) -
 
 def _complete(mode: str, task: str | None, arguments: dict[str, Any]) -> None:
     """Fill in place what the mode needs and the user left out, saying so."""
+    if not arguments.get("model") and mode == "train" and arguments.get("resume"):
+        arguments["model"] = _run_to_resume(arguments["resume"])
     if not arguments.get("model"):
         arguments["model"] = get(task).default_model if task else DEFAULT_MODEL
         LOGGER.warning(f"'model' was not given; using model={arguments['model']}")
@@ -160,12 +163,21 @@ def _complete(mode: str, task: str | None, arguments: dict[str, Any]) -> None:
         LOGGER.warning(f"'format' was not given; using format={arguments['format']}")
 
 
+def _run_to_resume(resume: str | bool) -> str:
+    if resume is True:
+        raise ConfigError("resume=True needs model=PATH/last.pt; or give the path as resume=PATH")
+    if not Path(resume).is_file():
+        raise ResumeError(
+            f"resume={resume} does not exist; give the last.pt of the run, for example "
+            "resume=runs/detect/train/weights/last.pt"
+        )
+    return str(resume)
+
+
 def _facade(name: str) -> Callable[..., Any]:  # Any: a model class of the package root
     stem = Path(name).stem.lower()
     family = next((family for part, family in FAMILIES if part in stem), "YOLO")
-    found: Callable[..., Any] | None = getattr(ultralytics, family, None)
-    if found is None:
-        raise NotAvailable(f"{family} models such as {name} are not part of this version")
+    found: Callable[..., Any] = getattr(ultralytics, family)
     return found
 
 

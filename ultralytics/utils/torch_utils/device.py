@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from ultralytics.errors import ConfigValueError
 from ultralytics.utils.environment import PYTHON_VERSION
 from ultralytics.utils.logging import LOGGER
 
@@ -118,7 +119,7 @@ def select_device(
     if request.startswith(FOREIGN):
         return request  # type: ignore[return-value]  # belongs to another runtime
     if not request and "-1" in str(device):
-        raise ValueError(f"device={device} asks for an idle GPU, but none is there or free enough")
+        raise ConfigValueError(f"device={device} asks for an idle GPU, but none is there or free enough")
     kind, _, ids = request.rpartition(":") if ":" in request else (request, "", "")
     if kind == "cpu":
         chosen, text = torch.device("cpu"), f"CPU ({get_cpu_info()})"
@@ -144,7 +145,7 @@ def _device_line(text: str) -> str:
 
 def _select_mps() -> tuple[torch.device, str]:
     if not torch.backends.mps.is_available():
-        raise ValueError(
+        raise ConfigValueError(
             "device=mps was asked for, but this machine or this torch has no MPS device"
         )
     return torch.device("mps"), f"MPS ({get_cpu_info()})"
@@ -155,7 +156,7 @@ def _select_other(kind: str, ids: str) -> tuple[torch.device, str]:
     indexes = [int(i) for i in ids.split(",") if i]
     _refuse_duplicates(indexes)
     if not backend.is_available() or any(i >= backend.device_count() for i in indexes):
-        raise ValueError(f"device={kind}:{ids} was asked for, but torch finds no such device")
+        raise ConfigValueError(f"device={kind}:{ids} was asked for, but torch finds no such device")
     return torch.device(kind, indexes[0] if indexes else 0), f"{kind.upper()}:{ids or 0}"
 
 
@@ -163,7 +164,7 @@ def _select_cuda(request: str, device: DeviceLike) -> tuple[torch.device, str]:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     parts = request.split(",") if request else [str(torch.cuda.current_device())]
     if not count or not all(part.isdecimal() and int(part) < count for part in parts):
-        raise ValueError(
+        raise ConfigValueError(
             f"device={device} is not available: torch.cuda.is_available() is "
             f"{torch.cuda.is_available()}, torch.cuda.device_count() is {count}, "
             f"CUDA_VISIBLE_DEVICES is {os.environ.get('CUDA_VISIBLE_DEVICES')}. "
@@ -180,7 +181,7 @@ def _select_cuda(request: str, device: DeviceLike) -> tuple[torch.device, str]:
 def _refuse_duplicates(indexes: list[int]) -> None:
     twice = [i for i, times in Counter(indexes).items() if times > 1]
     if twice:
-        raise ValueError(f"device {twice[0]} is named more than once in {indexes}")
+        raise ConfigValueError(f"device {twice[0]} is named more than once in {indexes}")
 
 
 def get_torch_device_backend(device: torch.device | str) -> ModuleType:
@@ -192,7 +193,7 @@ def get_torch_device_backend(device: torch.device | str) -> ModuleType:
     kind = device.type if isinstance(device, torch.device) else str(device).split(":")[0]
     backend = getattr(torch, kind, None)
     if not isinstance(backend, ModuleType):
-        raise ValueError(f"torch {torch.__version__} has no backend for device {kind!r}")
+        raise ConfigValueError(f"torch {torch.__version__} has no backend for device {kind!r}")
     return backend
 
 
