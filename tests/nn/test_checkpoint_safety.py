@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -309,3 +311,30 @@ def test_the_extra_record_is_read_without_unpickling_objects(
     with pytest.raises(CheckpointError, match="resume state"):
         read_exact_state(path)
     assert not proof.exists()
+
+
+class OwnLayer(nn.Module):
+    """A class of the user's that was never registered."""
+
+
+def test_a_process_reads_back_what_it_wrote_and_others_refuse_it(tmp_path: Path) -> None:
+    network = DetectionModel("yolo11n.yaml", nc=1, verbose=False)
+    network.extra = OwnLayer()
+    write_checkpoint({"model": network, "ema": None}, tmp_path / "own.pt")
+    found, _ = load_checkpoint(tmp_path / "own.pt")
+    assert type(found.extra) is OwnLayer
+    code = f"from ultralytics.nn.tasks import load_checkpoint; load_checkpoint({str(tmp_path / 'own.pt')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "UnsafeCheckpoint" in done.stderr
+    assert "OwnLayer" in done.stderr
+
+
+def test_a_class_inside_a_function_cannot_be_stored(tmp_path: Path) -> None:
+    class Hidden(nn.Module):
+        """Found by nobody."""
+
+    network = DetectionModel("yolo11n.yaml", nc=1, verbose=False)
+    network.extra = Hidden()
+    with pytest.raises(CheckpointError, match="class Hidden is defined inside a function"):
+        write_checkpoint({"model": network}, tmp_path / "own.pt")
+    assert not (tmp_path / "own.pt").exists()

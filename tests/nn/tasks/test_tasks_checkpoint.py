@@ -141,6 +141,7 @@ def test_registered_layers_may_be_opened(
     model = build()
     model.model[0] = Custom()
     write_checkpoint({"model": model}, tmp_path / "m.pt")
+    monkeypatch.setattr("ultralytics.nn.tasks.globals._WRITTEN", {})  # as in another process
     with pytest.raises(CheckpointError, match=r"Custom.*register_module"):
         load_checkpoint(tmp_path / "m.pt")
     assert isinstance(load_checkpoint(tmp_path / "m.pt", trust=True)[0].model[0], Custom)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ultralytics.errors import CheckpointError, UltralyticsError, UnsafeCheckpoint
-from ultralytics.nn.tasks.globals import FOREIGN, Inert, Unknown, resolve
+from ultralytics.nn.tasks.globals import FOREIGN, Inert, Unknown, remember_classes, resolve
 from ultralytics.nn.tasks.unpickle import RESTRICTED, TRUSTING, names_in
 from ultralytics.nn.tasks.verify import verify_model
 from ultralytics.nn.tasks.yaml import guess_model_task
@@ -128,7 +128,13 @@ def write_checkpoint(
         ckpt: the dictionary of chapter 10, section 6.1.
         path: where to.
         exact: tensors and plain containers kept beside it in a record of the same zip that other readers ignore.
+
+    Raises:
+        CheckpointError: the network has a class that is defined inside a function.
     """
+    for key in ("model", "ema"):
+        if isinstance(network := ckpt.get(key), nn.Module):
+            remember_classes(network)
     buffer = io.BytesIO()
     torch.save(dict(ckpt), buffer)
     if exact is not None:

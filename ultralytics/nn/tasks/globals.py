@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ultralytics.errors import CheckpointError
 from ultralytics.nn import modules
 from ultralytics.nn.modules import block, conv, head
 from ultralytics.nn.tasks.layers import registered_classes
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
-__all__ = ["FOREIGN", "Inert", "Unknown", "callable_from_pickle", "resolve"]
+__all__ = ["FOREIGN", "Inert", "Unknown", "callable_from_pickle", "remember_classes", "resolve"]
 
 MODULE_HOMES = (conv, block, head)
 MOVED = {
@@ -48,6 +49,10 @@ INERT_HOMES = (
 FOREIGN = ("models", "models.yolo", "models.common", "models.experimental")
 NOT_LAYERS = frozenset({"DataParallel"})
 TRANSFORMS = frozenset({"CenterCrop", "Compose", "Normalize", "Resize", "ToTensor"})
+
+
+# Classes of networks that this process wrote: they run here already, so their files may be read back here.
+_WRITTEN: dict[str, type[nn.Module]] = {}
 
 
 class Unknown(LookupError):
@@ -171,6 +176,25 @@ def callable_from_pickle(function: object) -> bool:
     return isinstance(function, type) and issubclass(function, (Enum, Inert))
 
 
+def remember_classes(network: nn.Module) -> None:
+    """Let this process read back the files it writes of a network with classes of the user's own.
+
+    Raises:
+        CheckpointError: a class is defined inside a function, where no reader can find it.
+    """
+    for cls in {type(module) for module in network.modules()}:
+        home, name = cls.__module__, cls.__qualname__
+        try:
+            resolve(home, name)
+        except Unknown as error:
+            if "<locals>" in name:
+                raise CheckpointError(
+                    f"class {cls.__name__} is defined inside a function, so a weights file cannot refer to it; "
+                    "move it to the top level of a module"
+                ) from error
+            _WRITTEN[f"{home}.{name}"] = cls
+
+
 def resolve(module: str, name: str) -> Any:  # Any: a class, function or constant
     """The object behind a pickled name.
 
@@ -188,7 +212,7 @@ def resolve(module: str, name: str) -> Any:  # Any: a class, function or constan
         return IterableSimpleNamespace
     if path in ("builtins.list", "__builtin__.list"):  # argument of defaultdict
         return Inert
-    registered = registered_classes().get(path)
+    registered = registered_classes().get(path) or _WRITTEN.get(path)
     if registered is not None:
         return registered
     if module.startswith("torch"):
