@@ -103,6 +103,11 @@ def test_label_and_result_diagrams(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "results.png")).std() > 5
 
 
+def test_labels_of_a_set_without_objects(tmp_path: Path) -> None:
+    plot_labels(np.empty((0, 4)), np.empty(0), {0: "a"}, tmp_path)
+    assert (tmp_path / "labels.jpg").stat().st_size > 0
+
+
 def test_no_results_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="nothing to plot"):
         plot_results(dir=tmp_path)

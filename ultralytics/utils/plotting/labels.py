@@ -36,7 +36,10 @@ def plot_labels(
         on_plot: called with the written path.
     """
     LOGGER.info(f"Plotting labels to {Path(save_dir) / 'labels.jpg'}... ")
-    boxes = np.asarray(boxes, dtype=float).reshape(len(boxes), -1)[:, :4][:1_000_000]
+    boxes = (
+        np.asarray(boxes, dtype=float).reshape(len(boxes), -1) if len(boxes) else np.empty((0, 4))
+    )
+    boxes = boxes[:1_000_000, :4]
     classes = np.asarray(cls).reshape(-1).astype(int)[: len(boxes)]
     figure = new_figure(8, 8)
     axes = figure.subplots(2, 2)
