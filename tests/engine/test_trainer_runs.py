@@ -17,14 +17,16 @@ from ultralytics.data.build import InfiniteDataLoader
 from ultralytics.engine.trainer import recovery
 from ultralytics.errors import (
     ConfigError,
+    ConfigTypeError,
     ConfigValueError,
+    DatasetError,
     DatasetNotFound,
     NotAvailable,
     ResumeError,
 )
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
-from ultralytics.nn.tasks.checkpoint import read_exact_state, torch_safe_load
+from ultralytics.nn.tasks.checkpoint import read_exact_state, torch_safe_load, write_checkpoint
 
 Args = dict[str, Any]
 
@@ -144,6 +146,7 @@ def test_without_validation_cells_stay_empty_until_the_end(args: Args, tmp_path:
         ({"optimizer": "sgdd"}, ConfigValueError),
         ({"data": "nothing-here.yaml"}, DatasetNotFound),
         ({"freeze": 99}, ConfigValueError),
+        ({"split": "test"}, DatasetError),
         ({"model": "nothing-here.pt"}, FileNotFoundError),
         ({"model": None}, ConfigValueError),
         ({"device": "0,1"}, NotAvailable),
@@ -503,7 +506,8 @@ def test_a_run_is_continued_by_path_or_by_model(args: Args, tmp_path: Path) -> N
     )
     third.train()
     model = YOLO(third.last)
-    model.train(resume=True, epochs=4, val=False)
+    same = {k: v for k, v in args.items() if k not in ("model", "epochs")}
+    model.train(**same | {"project": tmp_path}, optimizer="auto", resume=True, epochs=4, val=False)
     assert column(tmp_path / "run", "epoch") == ["1", "2", "3", "4"]
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     with pytest.raises(ResumeError, match="box"):
@@ -516,6 +520,48 @@ def test_a_continued_run_may_change_its_batch(args: Args) -> None:
     assert trainer.accumulate == 2
     again = train({"resume": str(trainer.last), "epochs": 3, "batch": 2})
     assert again.accumulate == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["yolo11n.yaml", "yolo26n.yaml"])
+def test_a_checkpoint_without_the_exact_state_is_continued_from_the_average(
+    model: str, args: Args, tmp_path: Path
+) -> None:
+    first = train(args | {"model": model, "epochs": 3, "save_period": 1})
+    path = first.wdir / "epoch1.pt"
+    ckpt = torch_safe_load(path)[0]
+    write_checkpoint(ckpt, path)
+    with torch.no_grad():
+        average = {k: v.float() for k, v in ckpt["ema"].state_dict().items()}
+    seen: Args = {}
+
+    def look(trainer: DetectionTrainer) -> None:
+        seen["same"] = all(
+            torch.equal(v, average[k]) for k, v in trainer.model.state_dict().items()
+        )
+        seen["updates"] = trainer.ema.updates
+        seen["criterion"] = getattr(trainer.model.criterion, "updates", None)
+
+    again = train({"resume": str(path)}, on_train_start=look)
+    assert again.start_epoch == 2
+    assert seen == {
+        "same": True,
+        "updates": 4,
+        "criterion": 2 if model == "yolo26n.yaml" else None,
+    }
+    assert column(tmp_path / "run", "epoch") == ["1", "2", "3"]
+
+
+@pytest.mark.slow
+def test_a_continued_run_recovers_in_its_first_epoch(args: Args) -> None:
+    def harm(trainer: Any) -> None:
+        if len(trainer.passes) == 1:
+            poison(trainer)
+
+    first = train(args | {"epochs": 1})
+    again = train({"resume": str(first.last), "epochs": 2}, Order, on_train_epoch_end=harm)
+    assert [e for e, _ in again.passes] == [1, 1]
+    assert all(p.isfinite().all() for p in again.model.parameters())
 
 
 # ---------------------------------------------------------------- what users derive
@@ -595,4 +641,19 @@ def test_a_loss_of_ones_own_names_the_columns(args: Args, tmp_path: Path) -> Non
 
     trainer = train(args | {"epochs": 1}, Owner)
     assert trainer.loss_names == ("total",)
+    assert type(YOLO(trainer.best).model) is Own
     assert {"train/total", "val/total"} <= rows(tmp_path / "run")[0].keys()
+
+
+def test_a_network_that_cannot_be_saved_is_refused_at_the_start(args: Args) -> None:
+    class Inside(DetectionModel):
+        """No file can name this class."""
+
+    class Owner(DetectionTrainer):
+        def get_model(
+            self, cfg: Any = None, weights: Any = None, verbose: bool = True
+        ) -> nn.Module:
+            return Inside(cfg, nc=self.data["nc"], verbose=False)
+
+    with pytest.raises(ConfigTypeError, match="top level of a module"):
+        train(args, Owner)

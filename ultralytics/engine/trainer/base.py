@@ -284,7 +284,7 @@ class BaseTrainer:
         if RANK in (-1, 0):
             factor = 1 if self.args.task in ("obb", "semantic", "depth") else 2
             self.test_loader = self.get_dataloader(
-                self.data.get(self.args.split) or self.data.get("test"),
+                self._validation_images(),
                 batch_size=per_rank * factor,
                 rank=LOCAL_RANK,
                 mode="val",
@@ -304,6 +304,15 @@ class BaseTrainer:
             iterations=iterations,
         )
         self._setup_scheduler()
+
+    def _validation_images(self) -> Any:
+        """Images of the split to validate on; a set without val is validated on test."""
+        images = self.data.get(self.args.split)
+        if images is None and self.args.split == "val":
+            images = self.data.get("test")
+        if images is None:
+            raise DatasetError(f"data={self.args.data} has no split {self.args.split!r}")
+        return images
 
     def _guard_single_image_batch(self) -> None:
         images, batch = len(self.train_loader.dataset), int(self.batch_size)

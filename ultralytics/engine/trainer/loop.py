@@ -78,8 +78,8 @@ def announce(trainer: BaseTrainer) -> None:
         )
     if trainer.epochs <= args.close_mosaic and getattr(train.dataset, "mosaic", False):
         LOGGER.warning(
-            f"close_mosaic={args.close_mosaic} covers all {trainer.epochs} epochs, so mosaic is never "
-            "used; lower it to train with mosaic."
+            f"close_mosaic={args.close_mosaic} covers all {trainer.epochs} epochs, so mosaic is "
+            "never used; lower it to train with mosaic."
         )
     if args.close_mosaic:
         base = (trainer.epochs - args.close_mosaic) * len(train)
@@ -218,7 +218,7 @@ def conclude_epoch(trainer: BaseTrainer) -> bool:
 
 
 def keep(trainer: BaseTrainer) -> None:
-    """Write the checkpoint of the epoch; with save=False only at the end, and in memory until then."""
+    """Write the checkpoint of an epoch; without `save` only the last, else in memory."""
     trainer.is_saved = bool(trainer.args.save or trainer.stop)
     if trainer.is_saved:
         trainer.snapshot = None

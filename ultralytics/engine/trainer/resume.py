@@ -42,7 +42,11 @@ MAY_CHANGE = frozenset(
         "exist_ok",
     ]
 )
-NOT_REPORTED = frozenset({"model", "data", "mode", "resume", "pretrained", "task", "cfg"})
+# The file says which run and folder are meant, so repeating what once led there is no change.
+NOT_REPORTED = frozenset(
+    {"model", "data", "mode", "resume", "pretrained", "task", "cfg", "project", "name"}
+)
+SETTLED = ("optimizer", "auto")  # replaced in the stored arguments by what was chosen
 
 
 @dataclass
@@ -105,7 +109,8 @@ def _refuse_changes(resume: str | Path, given: dict[str, Any], stored: dict[str,
     changed = [
         f"{k}={v} (the run has {stored.get(k)})"
         for k, v in given.items()
-        if k not in MAY_CHANGE and k not in NOT_REPORTED and k in stored and stored[k] != v
+        if k in stored and stored[k] != v and (k, v) != SETTLED
+        if k not in MAY_CHANGE and k not in NOT_REPORTED
     ]
     if changed:
         raise ResumeError(
