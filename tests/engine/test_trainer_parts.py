@@ -13,6 +13,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from ultralytics.engine.trainer import exact, memory, optim, resume
+from ultralytics.engine.trainer.checkpoint import strip_optimizer
 from ultralytics.engine.trainer.freezing import freeze
 from ultralytics.engine.trainer.schedule import Schedule, decay_function, nominal_accumulation
 from ultralytics.errors import ConfigValueError, NotAvailable, ResumeError
@@ -224,6 +225,17 @@ def test_channels_last_can_be_switched_off() -> None:
 def test_resuming_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResumeError, match=r"no such file"):
         resume.find(tmp_path / "last.pt", {})
+
+
+@pytest.mark.parametrize("content", [{}, {"model": None}, {"model": {"a": torch.zeros(1)}}])
+def test_a_file_without_a_network_is_not_stripped(
+    content: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.pt"
+    torch.save(content, path)
+    before = path.read_bytes()
+    assert strip_optimizer(path) == {}
+    assert path.read_bytes() == before
 
 
 def test_results_after_the_checkpoint_are_cut(tmp_path: Path) -> None:

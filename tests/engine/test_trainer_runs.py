@@ -41,8 +41,11 @@ def args(short_run: dict[str, object]) -> Args:
 
 
 def train(
-    args: Args, kind: type[DetectionTrainer] = DetectionTrainer, **handlers: Callable[[Any], Any]
-) -> DetectionTrainer:
+    args: Args,
+    kind: type[DetectionTrainer] = DetectionTrainer,
+    /,
+    **handlers: Callable[[Any], Any],
+) -> Any:  # Any: an object of the class given
     trainer = kind(overrides=args)
     for event, handler in handlers.items():
         trainer.add_callback(event, handler)
@@ -462,9 +465,11 @@ def test_a_run_shorter_than_close_mosaic_has_none(
 class TwoWorkers(Order):
     """Loads with two processes, which the CPU default avoids."""
 
-    def get_dataloader(self, *given: Any, mode: str = "train", **named: Any) -> Any:
+    def get_dataloader(
+        self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train"
+    ) -> Any:
         self.args.workers = 2 if mode == "train" else 0
-        return super().get_dataloader(*given, mode=mode, **named)
+        return super().get_dataloader(dataset_path, batch_size, rank, mode)
 
 
 @pytest.mark.slow
@@ -487,7 +492,8 @@ def test_workers_see_the_end_of_mosaic_and_a_resumed_run_goes_on(
         rest = train({"resume": str(cut.last)}, TwoWorkers)
         assert cut.passes + rest.passes == whole.passes
         states = [read_exact_state(tmp_path / n / "weights" / "last.pt") for n in ("whole", name)]
-        assert all(torch.equal(v, states[1]["model"][k]) for k, v in states[0]["model"].items())
+        one, two = ((state or {})["model"] for state in states)
+        assert all(torch.equal(v, two[k]) for k, v in one.items())
         assert column(tmp_path / name, "train/box_loss") == column(
             tmp_path / "whole", "train/box_loss"
         )

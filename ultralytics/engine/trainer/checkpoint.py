@@ -204,12 +204,12 @@ def strip_optimizer(
     except (CheckpointError, OSError) as error:
         LOGGER.warning(f"Not stripped: {f} is not a readable checkpoint ({error}).")
         return {}
-    if "model" not in ckpt:
-        LOGGER.warning(f"Not stripped: {f} has no 'model' entry.")
+    found = ckpt.get("ema") or ckpt.get("model")
+    if not isinstance(found, nn.Module):
+        LOGGER.warning(f"Not stripped: {f} holds no network.")
         return {}
-    if ckpt.get("ema"):
-        ckpt["model"] = ckpt["ema"]
-    model = ckpt["model"]
+    model: Any = found  # Any: a task network
+    ckpt["model"] = model
     args = getattr(model, "args", None)
     if args is not None and not isinstance(args, dict):
         model.args = dict(vars(args))
