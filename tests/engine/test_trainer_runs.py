@@ -16,8 +16,8 @@ from ultralytics import YOLO
 from ultralytics.data.build import InfiniteDataLoader
 from ultralytics.engine.trainer import recovery
 from ultralytics.errors import (
+    CheckpointError,
     ConfigError,
-    ConfigTypeError,
     ConfigValueError,
     DatasetError,
     DatasetNotFound,
@@ -661,5 +661,5 @@ def test_a_network_that_cannot_be_saved_is_refused_at_the_start(args: Args) -> N
         ) -> nn.Module:
             return Inside(cfg, nc=self.data["nc"], verbose=False)
 
-    with pytest.raises(ConfigTypeError, match="top level of a module"):
+    with pytest.raises(CheckpointError, match="top level of a module"):
         train(args, Owner)

@@ -22,6 +22,7 @@ from ultralytics.engine.trainer import checkpoint, exact, freezing, loop, memory
 from ultralytics.engine.trainer.schedule import Schedule, decay_function, nominal_accumulation
 from ultralytics.errors import ConfigValueError, DatasetError, NotAvailable, UltralyticsError
 from ultralytics.events import EventBus, Handler
+from ultralytics.nn.tasks.globals import remember_classes
 from ultralytics.utils import YAML
 from ultralytics.utils.callbacks import add_integration_callbacks
 from ultralytics.utils.checks import check_imgsz, check_model_file_from_stem
@@ -241,7 +242,7 @@ class BaseTrainer:
     def _setup_train(self) -> None:
         """Build everything the loop needs."""
         ckpt = self.setup_model()
-        checkpoint.trust_classes(self.model)
+        remember_classes(self.model)  # refuses now what could not be saved later
         self.model = self.model.to(self.device)
         self.channels_last = wants_channels_last(self.args.channels_last, self.device)
         if self.channels_last:

@@ -18,10 +18,8 @@ from torch import Tensor, nn
 
 from ultralytics import __version__
 from ultralytics.engine.trainer import exact
-from ultralytics.errors import CheckpointError, ConfigTypeError
-from ultralytics.nn.tasks import register_module
+from ultralytics.errors import CheckpointError
 from ultralytics.nn.tasks.checkpoint import read_exact_state, torch_safe_load, write_checkpoint
-from ultralytics.nn.tasks.globals import Unknown, resolve
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.torch_utils.wrapping import unwrap_model
@@ -29,31 +27,13 @@ from ultralytics.utils.torch_utils.wrapping import unwrap_model
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.base import BaseTrainer
 
-__all__ = ["build", "read_results", "release_facts", "save", "strip_optimizer", "trust_classes"]
+__all__ = ["build", "read_results", "release_facts", "save", "strip_optimizer"]
 
 LICENSE_TEXT = "Apache-2.0 (library). The licence of the weights is set by whoever trained them."
 DOCS_TEXT = "https://www.apache.org/licenses/LICENSE-2.0"
 KEEP_FLOAT32 = frozenset({"step", "exp_avg", "exp_avg_sq", "square_avg"})
 
 Checkpoint = dict[str, Any]  # Any: modules, numbers, texts and dictionaries by key
-
-
-def trust_classes(model: nn.Module) -> None:
-    """Let this process open the checkpoints it is about to write, whatever classes the user's network has.
-
-    Raises:
-        ConfigTypeError: a class that no file can name, because it is defined inside a function.
-    """
-    for kind in {type(module) for module in model.modules()}:
-        if "<locals>" in kind.__qualname__:
-            raise ConfigTypeError(
-                f"the network holds a {kind.__qualname__}, which cannot be saved; define the class at "
-                "the top level of a module"
-            )
-        try:
-            resolve(kind.__module__, kind.__qualname__)
-        except Unknown:
-            register_module(kind, name=f"{kind.__module__}.{kind.__qualname__}")
 
 
 def release_facts() -> dict[str, str]:
