@@ -157,6 +157,8 @@ class FastDetectPipeline:
             `resized_shape` and `ratio_pad`, as the ordinary path.
         """
         side = self.imgsz
+        if out is None:
+            out = self.output()
         first, (h0, w0), (h, w) = self.dataset.load_image(index)
         is_mosaic = rng.uniform(0, 1) <= self.mosaic
         if is_mosaic:
@@ -177,8 +179,6 @@ class FastDetectPipeline:
         if changes is not None:
             # the gate is always open; its number makes the package's own draws repeatable
             pixels = changes.change_pixels(pixels, None if rng is random else int(gate * 2**32))
-        if out is None:
-            out = torch.empty((side, side, 3), dtype=torch.uint8)
         self._finish(pixels, gains, flip, to_rgb, out.numpy())
         classes, boxes = _objects(patches, canvas if is_mosaic else None, matrix, scale, side)
         for axis, wanted in ((1, flip[0]), (0, flip[1])):
@@ -194,6 +194,14 @@ class FastDetectPipeline:
             "bboxes": torch.from_numpy(boxes),
             "batch_idx": torch.zeros(len(boxes)),
         }
+
+    def output(self) -> Tensor:
+        """Memory for one sample.
+
+        Take it before images are loaded: these stay in a buffer, and would otherwise fill the larger hole that
+        the sample before has left, which wastes a quarter of the memory.
+        """
+        return torch.empty((self.imgsz, self.imgsz, 3), dtype=torch.uint8)
 
     def _mosaic_of(
         self, index: int, first: Pixels, rng: PythonRandom, pool: Sequence[int] | None
@@ -280,8 +288,10 @@ class FastDetectPipeline:
         """Change colours, order the channels and mirror, ending in `out`."""
         height, width, _ = out.shape
         code = -1 if all(flip) else int(flip[1]) if any(flip) else None
+        # The canvas has been warped and is free again.
+        hsv, planes, mirrored = self._memory("canvas", (3, out.size))
         if gains is None:
-            unflipped = out if code is None else self._memory("hsv", out.shape)
+            unflipped = out if code is None else hsv.reshape(out.shape)
             if to_rgb:
                 cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=unflipped)
             else:
@@ -289,13 +299,12 @@ class FastDetectPipeline:
             if code is not None:
                 cv2.flip(unflipped, code, dst=out)
             return
-        hsv = self._memory("hsv", out.shape)
-        planes = self._memory("planes", (3, height, width))
+        hsv, planes = hsv.reshape(out.shape), planes.reshape(3, height, width)
         cv2.cvtColor(pixels, cv2.COLOR_BGR2HSV, dst=hsv)
         cv2.split(hsv, list(planes))
         change_planes(planes, gains)
         if code is not None:  # single planes mirror faster than pixels of three bytes
-            mirrored = self._memory("mirrored", planes.shape)
+            mirrored = mirrored.reshape(planes.shape)
             for plane, into in zip(planes, mirrored, strict=True):
                 cv2.flip(plane, code, dst=into)
             planes = mirrored

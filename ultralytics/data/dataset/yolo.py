@@ -214,9 +214,10 @@ class YOLODataset(BaseDataset):
         else:
             fused = self._pipeline((-1, len(self._built.transforms)))
             if fused is not None:
+                out = fused.output()
                 self._use_pool(None)
                 self.load_image(int(index))
-                return fused(int(index), random, np.random, self._partners(self.buffer))
+                return fused(int(index), random, np.random, self._partners(self.buffer), out)
         return super().__getitem__(index)
 
     def __getitems__(self, indexes: list[int]) -> list[Sample]:
