@@ -130,4 +130,6 @@ assert torchvision.ops.box_iou(boxes, boxes).shape == (3, 3)
 
 
 def test_operator_loads_without_torchvision_and_beside_it() -> None:
-    subprocess.run([sys.executable, "-W", "ignore", "-c", LOAD], check=True, capture_output=True)
+    command = [sys.executable, "-W", "ignore", "-c", LOAD]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

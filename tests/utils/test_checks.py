@@ -197,7 +197,7 @@ def test_torchvision_pairs(
     [("a.pt", ".pt"), ("A.YAML", (".yaml", ".yml")), (["a.pt", "b.pt"], {".pt"}), ("", ".pt")],
 )
 def test_suffixes_that_pass(file: Any, suffix: Any) -> None:
-    checks.check_suffix(file, suffix)
+    assert not checks.check_suffix(file, suffix)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ultralytics.utils.settings import SETTINGS
 
 @pytest.mark.parametrize("name", [n for n in utils.__all__ if n != "ONLINE"])
 def test_every_name_resolves(name: str) -> None:
-    getattr(utils, name)
+    assert hasattr(utils, name)
 
 
 @pytest.mark.parametrize("package", [checks, downloads])

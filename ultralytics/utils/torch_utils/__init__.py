@@ -7,6 +7,7 @@ from ultralytics.utils.torch_utils.versions import FLAGS
 
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.checkpoint import strip_optimizer as strip_optimizer
+    from ultralytics.utils.ops import make_divisible as make_divisible
     from ultralytics.utils.torch_utils.device import autocast as autocast
     from ultralytics.utils.torch_utils.device import cuda_memory_usage as cuda_memory_usage
     from ultralytics.utils.torch_utils.device import get_cpu_info as get_cpu_info
@@ -76,6 +77,7 @@ _load, __dir__, _names = attach(
         "intersect_dicts": f"{_HERE}.initial",
         "is_parallel": f"{_HERE}.wrapping",
         "is_qat": f"{_HERE}.quantization",
+        "make_divisible": "ultralytics.utils.ops",
         "model_info": f"{_HERE}.info",
         "model_info_for_loggers": f"{_HERE}.info",
         "one_cycle": f"{_HERE}.rates",
