@@ -318,3 +318,12 @@ def test_callbacks_given_as_a_mapping_are_copied(painted: Path, tmp_path: Path) 
     one.add_callback("on_val_start", repr)
     assert given == {"on_val_start": [print]}
     assert one.callbacks["on_val_start"] == [print, repr]
+
+
+def test_values_of_a_callback_are_logged(
+    validator: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ultralytics.utils.logging.LOGGER.propagate", True)
+    with caplog.at_level("INFO", logger="ultralytics"):
+        validator().log({"share": 0.5, "count": 3})
+    assert "share=0.5, count=3" in caplog.text

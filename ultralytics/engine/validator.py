@@ -302,6 +302,10 @@ class BaseValidator:
         """Call the handlers of an event with this validator."""
         self.events.emit(event, self)
 
+    def log(self, values: Mapping[str, float]) -> None:
+        """Report values of your own."""
+        LOGGER.info(", ".join(f"{name}={value:.6g}" for name, value in values.items()))
+
     def on_plot(self, name: str | Path, data: dict[str, Any] | None = None) -> None:
         """Register a written picture and the numbers it shows."""
         self.plots[Path(name)] = {"data": data, "timestamp": time.time()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from ultralytics.errors import NotAvailable
 from ultralytics.nn.tasks import guess_model_scale, guess_model_task, yaml_model_load
 from ultralytics.nn.tasks.yaml import MODELS, find_model_yaml
 
@@ -127,3 +128,11 @@ def test_task_of_a_module_comes_from_its_arguments_first() -> None:
 def test_names_of_packaged_files_are_unique() -> None:
     names = [path.name for path in MODELS.rglob("*.yaml")]
     assert len(names) == len(set(names)) >= 7
+
+
+@pytest.mark.parametrize(
+    ("name", "task"), [("yolo11n-seg.yaml", "segment"), ("yolov8n-cls.yaml", "classify")]
+)
+def test_files_of_other_tasks_are_refused_in_words(name: str, task: str) -> None:
+    with pytest.raises(NotAvailable, match=f"task '{task}' is not part of this version"):
+        find_model_yaml(name)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from ultralytics.errors import nearest
+from ultralytics.registry import all_tasks, get
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.yaml_io import YAML
 
@@ -40,6 +41,7 @@ def find_model_yaml(path: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: there is none.
+        NotAvailable: there is none, and the name is that of a task this version lacks.
     """
     asked = Path(path)
     if OLD_P6.fullmatch(asked.stem):
@@ -58,6 +60,9 @@ def find_model_yaml(path: str | Path) -> Path:
         ):
             if name in _packaged():
                 return _packaged()[name]
+    for words, _, task in NAME_WORDS:
+        if task not in all_tasks() and any(word in unified.stem for word in words):
+            get(task)
     raise FileNotFoundError(f"'{unified}' does not exist{nearest(unified.name, _packaged())}")
 
 
