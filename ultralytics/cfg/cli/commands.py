@@ -163,10 +163,10 @@ def _complete(mode: str, task: str | None, arguments: dict[str, Any]) -> None:
         LOGGER.warning(f"'format' was not given; using format={arguments['format']}")
 
 
-def _run_to_resume(resume: str | bool) -> str:
+def _run_to_resume(resume: object) -> str:
     if resume is True:
         raise ConfigError("resume=True needs model=PATH/last.pt; or give the path as resume=PATH")
-    if not Path(resume).is_file():
+    if not Path(str(resume)).is_file():
         raise ResumeError(
             f"resume={resume} does not exist; give the last.pt of the run, for example "
             "resume=runs/detect/train/weights/last.pt"

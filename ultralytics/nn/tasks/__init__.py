@@ -23,7 +23,7 @@ from ultralytics.nn.tasks.parse import parse_model
 from ultralytics.utils.publishing import publish
 
 # Names of the interface that belong to other tasks.
-__getattr__, _, _ = attach(
+__getattr__ = attach(
     __name__,
     {},
     later={
@@ -38,7 +38,7 @@ __getattr__, _, _ = attach(
         "YOLOEModel": "open-vocabulary models are",
         "YOLOESegModel": "open-vocabulary models are",
     },
-)
+)[0]
 
 __all__ = (
     "BaseModel",
