@@ -119,7 +119,9 @@ def select_device(
     if request.startswith(FOREIGN):
         return request  # type: ignore[return-value]  # belongs to another runtime
     if not request and "-1" in str(device):
-        raise ConfigValueError(f"device={device} asks for an idle GPU, but none is there or free enough")
+        raise ConfigValueError(
+            f"device={device} asks for an idle GPU, but none is there or free enough"
+        )
     kind, _, ids = request.rpartition(":") if ":" in request else (request, "", "")
     if kind == "cpu":
         chosen, text = torch.device("cpu"), f"CPU ({get_cpu_info()})"
