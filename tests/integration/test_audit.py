@@ -24,7 +24,8 @@ def state():
     return [
         cv2.getNumThreads(), torch.get_num_threads(), torch.save.__module__,
         torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic,
-        torch._tensor_str.PRINT_OPTS.linewidth, sorted(k for k in os.environ if k.startswith(("CUBLAS", "OMP", "PYTHONHASH"))),
+        torch._tensor_str.PRINT_OPTS.linewidth,
+        sorted(k for k in os.environ if k.startswith(("CUBLAS", "OMP", "PYTHONHASH"))),
     ]
 
 recording = False

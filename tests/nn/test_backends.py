@@ -242,3 +242,15 @@ def test_weights_files(network: DetectionModel, image: torch.Tensor, tmp_path: P
     assert_close(
         backend(image)[0], AutoBackend(network, verbose=False)(image)[0], atol=0.5, rtol=0.05
     )
+
+
+def test_the_copy_for_inference_shares_no_memory_with_the_network() -> None:
+    network = DetectionModel("yolo11n.yaml", nc=2, verbose=False)
+    backend = pytorch.PyTorchBackend(network, torch.device("cpu"), verbose=False)
+    image = torch.rand(1, 3, 64, 64)
+    before = backend(image)[0].clone()
+    with torch.no_grad():
+        for tensor in (*network.parameters(), *network.buffers()):
+            if tensor.is_floating_point():
+                tensor.add_(1.0)
+    assert torch.equal(backend(image)[0], before)

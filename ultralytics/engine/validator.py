@@ -215,7 +215,9 @@ class BaseValidator:
         layout = _memory_format(network, self.device)
         timers = {stage: Profile(device=self.device) for stage in STAGES}
         losses: dict[str, Tensor] = {}
-        batches = _one_ahead(self.dataloader)
+        # On a CPU a thread that reads ahead would take turns with the threads of the network.
+        reads_ahead = self.device.type != "cpu"
+        batches = _one_ahead(self.dataloader) if reads_ahead else self.dataloader
         bar = TQDM(batches, desc=self.get_desc(), total=len(self.dataloader))
         for self.batch_i, batch in enumerate(bar):
             self.run_callbacks("on_val_batch_start")

@@ -38,7 +38,8 @@ API_KEY = re.compile(r"ul_[0-9a-f]{40}")
 MARKS = "explicit"  # key of the file that lists what the user set; not part of the dictionary
 INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
 # Accepted when set, never written otherwise.
-OPTIONAL_KEYS: dict[str, type] = {"hub": bool, "neptune": bool, "weights_url": str}
+FORMER_KEYS = ("hub", "neptune")
+OPTIONAL_KEYS: dict[str, type] = {**dict.fromkeys(FORMER_KEYS, bool), "weights_url": str}
 
 
 def user_config_path(sub_dir: str = "Ultralytics") -> Path:
@@ -240,6 +241,12 @@ class SettingsManager(JSONDict):
                 f"Settings datasets_dir and runs_dir are the same folder ({self['runs_dir']}); "
                 "runs would mix with data."
             )
+
+    def __missing__(self, key: str) -> Any:
+        """Value of a key that older versions had and that is stored only when set; it has no effect."""
+        if key in FORMER_KEYS:
+            return True
+        raise KeyError(key)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Check and store new values; a single wrong one rejects them all.

@@ -436,6 +436,12 @@ class BaseTrainer:
             raise DatasetError(f"data={self.args.data}: {error}") from error
         if data.get("yaml_file"):
             self.args.data = str(data["yaml_file"])
+        unknown = [c for c in self.args.classes or () if not 0 <= c < data["nc"]]
+        if unknown:
+            raise ConfigValueError(
+                f"classes={self.args.classes}: {self.args.data} has no class {unknown[0]}; its "
+                f"classes are 0 to {data['nc'] - 1}"
+            )
         if self.args.single_cls:
             data["names"], data["nc"] = {0: "item"}, 1
         return data

@@ -206,5 +206,6 @@ def strip_optimizer(
     target = Path(s or f)
     write_checkpoint(result, target, exact=read_exact_state(f) if keep_exact else None)
     size_mb = target.stat().st_size / 1e6
-    LOGGER.info(f"Stripped {f}{f' to {s}' if s else ''}: {size_mb:.1f} MB")
+    kept = ", with the state that continues the run exactly" if keep_exact else ""
+    LOGGER.info(f"Stripped {f}{f' to {s}' if s else ''}: {size_mb:.1f} MB{kept}")
     return result

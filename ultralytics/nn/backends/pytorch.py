@@ -75,6 +75,8 @@ class PyTorchBackend(BaseBackend):
         if channels_last:
             model = model.to(memory_format=torch.channels_last)
         _activate_in_place(model)
+        if isinstance(weight, nn.Module):
+            _own_memory(model, weight)
         if device.type == "cpu" and fuse:
             fuse_calls(model)
         self.model: Any = model  # Any: the library's networks and plain modules
@@ -152,12 +154,27 @@ class _Compiled:
 
 
 def _copied(weight: nn.Module | str | Path, device: torch.device) -> Any:  # Any: as `model`
-    """A network of our own for inference, on the device."""
+    """A network of our own for inference, on the device.
+
+    Only the structure is copied: tensors are new objects over the same memory. Folding and changes of layout replace
+    most of them; `_own_memory` copies the rest.
+    """
     if isinstance(weight, nn.Module):
-        model: Any = copy.deepcopy(weight).to(device)
+        shared: dict[int, Any] = {id(b): b.detach() for b in weight.buffers()}
+        for parameter in weight.parameters():
+            shared[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
+        model: Any = copy.deepcopy(weight, shared).to(device)
     else:
         model = load_checkpoint(str(weight), device=device)[0]
     return model.eval().requires_grad_(False)
+
+
+def _own_memory(model: nn.Module, source: nn.Module) -> None:
+    """Copy the tensors that still share memory with the network they came from."""
+    theirs = {t.untyped_storage().data_ptr() for t in (*source.parameters(), *source.buffers())}
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.untyped_storage().data_ptr() in theirs:
+            tensor.data = tensor.data.clone()
 
 
 def _activate_in_place(model: nn.Module) -> None:
