@@ -49,7 +49,9 @@ def plot_labels(
         (axes[1, 0], boxes[:, :2], ("x", "y")),
         (axes[1, 1], boxes[:, 2:], ("width", "height")),
     ):
-        ax.hist2d(*columns.T, bins=BINS, cmap="Blues", cmin=1)
+        counts, _, _, mesh = ax.hist2d(*columns.T, bins=BINS, cmap="Blues", cmin=1)
+        most = float(np.nanmax(counts, initial=1))
+        mesh.set_clim(-most / 2, most)  # single counts must be seen too
         ax.set(xlabel=titles[0], ylabel=titles[1])
     for ax in axes.flat:
         for side in ("top", "right"):
