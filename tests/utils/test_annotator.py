@@ -168,3 +168,9 @@ def test_fonts_come_from_the_environment() -> None:
     assert file is not None
     assert file.name == "DejaVuSans.ttf"
     assert load_font("Arial.ttf", 14).getlength("abc") > 0
+
+
+@pytest.mark.parametrize("image", [None, "picture.jpg"])
+def test_what_is_no_image_is_refused(image: object) -> None:
+    with pytest.raises(TypeError, match="reading an image gives None"):
+        Annotator(image)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ultralytics.errors import ConfigTypeError
 from ultralytics.utils.plotting.colors import DARK_TEXT_ON, colors
 from ultralytics.utils.plotting.depth import colorize_depth
 from ultralytics.utils.plotting.fonts import load_font
@@ -76,6 +77,11 @@ class Annotator:
         if isinstance(im, Tensor):
             im = np.ascontiguousarray(im.detach().cpu().numpy())
         if not self._given_pil:
+            if not isinstance(im, np.ndarray):
+                raise ConfigTypeError(
+                    f"Annotator draws on an array, a tensor or a PIL image, not on {im!r}; "
+                    "reading an image gives None when the file is not there"
+                )
             if not im.data.contiguous:
                 raise AssertionError(
                     "Image not contiguous: pass np.ascontiguousarray(image) to Annotator."
