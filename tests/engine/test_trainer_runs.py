@@ -341,12 +341,12 @@ def test_not_a_number_in_the_first_epoch_does_not_spoil_the_best(args: Args) -> 
 @pytest.mark.parametrize(
     ("error", "device", "epoch", "tries", "expected"),
     [
-        (torch.OutOfMemoryError("no memory"), "cuda", 0, 0, True),
+        (torch.cuda.OutOfMemoryError("no memory"), "cuda", 0, 0, True),
         (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"), "cuda", 0, 2, True),
         (RuntimeError("shapes do not match"), "cuda", 0, 0, False),
-        (torch.OutOfMemoryError(), "cpu", 0, 0, False),
-        (torch.OutOfMemoryError(), "cuda", 1, 0, False),
-        (torch.OutOfMemoryError(), "cuda", 0, 3, False),
+        (torch.cuda.OutOfMemoryError(), "cpu", 0, 0, False),
+        (torch.cuda.OutOfMemoryError(), "cuda", 1, 0, False),
+        (torch.cuda.OutOfMemoryError(), "cuda", 0, 3, False),
     ],
 )
 def test_which_errors_are_tried_again(
@@ -368,11 +368,11 @@ def test_a_smaller_batch_after_a_lack_of_memory(
     class Small(DetectionTrainer):
         def preprocess_batch(self, batch: Args) -> Args:
             if self.model.training and len(batch["img"]) > 2:
-                raise torch.OutOfMemoryError("pretended")
+                raise torch.cuda.OutOfMemoryError("pretended")
             return super().preprocess_batch(batch)
 
     monkeypatch.setattr(
-        recovery, "can_shrink_batch", lambda _, error: isinstance(error, torch.OutOfMemoryError)
+        recovery, "can_shrink_batch", lambda _, error: isinstance(error, torch.cuda.OutOfMemoryError)
     )
     optimizers: list[torch.optim.Optimizer] = []
     trainer = train(

@@ -122,7 +122,7 @@ def _measure(
                 output = model(image)
             _sum_of(output).backward()
             used = reserved(device)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             model.zero_grad()
             return points, size
         model.zero_grad()

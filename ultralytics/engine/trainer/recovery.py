@@ -82,7 +82,7 @@ def can_shrink_batch(trainer: BaseTrainer, error: RuntimeError) -> bool:
 
     Only the first epoch of a run is tried again, at most three times.
     """
-    is_memory = isinstance(error, torch.OutOfMemoryError) or any(
+    is_memory = isinstance(error, torch.cuda.OutOfMemoryError) or any(
         text in str(error) for text in MEMORY_MESSAGES
     )
     can_retry = trainer.epoch == trainer.start_epoch and trainer.memory_retries < MAX_ATTEMPTS
