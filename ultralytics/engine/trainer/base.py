@@ -179,6 +179,7 @@ class BaseTrainer:
         self.batches_done = 0
         self.nan_recovery_attempts = 0
         self.memory_retries = 0
+        self.reported_at = 0.0
         self.is_mosaic_closed = False
         self.is_saved = False  # the epoch just finished has its checkpoint file
         self.has_saved = False

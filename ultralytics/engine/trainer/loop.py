@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+REPORT_EVERY_S = 0.25  # reading losses back makes an accelerator wait, so not after every batch
 FEW_STEPS = 10  # fewer optimiser steps than this in a whole run deserve a warning
 AVERAGE_ATTRIBUTES = ("yaml", "nc", "args", "names", "stride", "class_weights")
 
@@ -141,7 +142,7 @@ def run_batches(trainer: BaseTrainer) -> None:
             trainer.run_callbacks("on_train_batch_start")
             ni = i + batches * trainer.epoch
             run_batch(trainer, batch, i, ni)
-            if RANK in (-1, 0):
+            if RANK in (-1, 0) and (i + 1 == batches or is_report_due(trainer)):
                 report(trainer, bar, batch)
             if trainer.args.plots and ni in trainer.plot_idx and RANK in (-1, 0):
                 trainer.plot_training_samples(batch, ni)
@@ -173,6 +174,15 @@ def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> N
         trainer.last_opt_step = ni
         if trainer.args.time and _is_out_of_time(trainer):
             trainer.stop = True
+
+
+def is_report_due(trainer: BaseTrainer) -> bool:
+    """Whether to read the losses for the progress row now."""
+    now = trainer.clock()
+    if trainer.device.type != "cpu" and now - trainer.reported_at < REPORT_EVERY_S:
+        return False
+    trainer.reported_at = now
+    return True
 
 
 def report(trainer: BaseTrainer, bar: Any, batch: dict[str, Any]) -> None:
