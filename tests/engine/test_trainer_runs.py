@@ -372,7 +372,9 @@ def test_a_smaller_batch_after_a_lack_of_memory(
             return super().preprocess_batch(batch)
 
     monkeypatch.setattr(
-        recovery, "can_shrink_batch", lambda _, error: isinstance(error, torch.cuda.OutOfMemoryError)
+        recovery,
+        "can_shrink_batch",
+        lambda _, error: isinstance(error, torch.cuda.OutOfMemoryError),
     )
     optimizers: list[torch.optim.Optimizer] = []
     trainer = train(

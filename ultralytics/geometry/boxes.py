@@ -122,4 +122,7 @@ def _columns(x: Boxes) -> tuple[Boxes, Boxes, Boxes, Boxes]:
 def _join(like: Boxes, *columns: Boxes) -> Boxes:
     if isinstance(like, Tensor):
         return torch.stack(columns, dim=-1)
-    return np.stack(columns, axis=-1)
+    joined: Boxes = np.stack(columns, axis=-1)
+    if np.issubdtype(like.dtype, np.floating):
+        return joined.astype(like.dtype, copy=False)  # NumPy 1 widens single numbers
+    return joined
