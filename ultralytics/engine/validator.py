@@ -36,8 +36,6 @@ Batch = dict[str, Any]  # Any: tensors, names and shapes of a collated batch
 
 STAGES = ("preprocess", "inference", "loss", "postprocess")
 PLOTTED_BATCHES = 3
-DEFAULT_CONF = {"obb": 0.01}
-LOWEST_CONF = 0.001
 HALF = 16  # value of `quantize` that means float16
 FIXED_BATCH = ("pt", "torchscript")  # formats that take any batch size
 
@@ -51,6 +49,8 @@ class BaseValidator:
         args: settings, as a mapping or namespace.
         _callbacks: event name -> handlers. A `CallbackTable` is shared, anything else is copied.
     """
+
+    lowest_conf = 0.001  # when the user sets no `conf`; a task may say another
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class BaseValidator:
         )
         self._default_conf: float | None = None
         if self.args.conf is None:
-            self._default_conf = DEFAULT_CONF.get(self.args.task, LOWEST_CONF)
+            self._default_conf = self.lowest_conf
             self.args.conf = self._default_conf
         self.args.imgsz = check_imgsz(self.args.imgsz, max_dim=1)
         self.events = EventBus() if isinstance(_callbacks, CallbackTable) else EventBus(_callbacks)
@@ -194,10 +194,9 @@ class BaseValidator:
         return backend.eval()
 
     def _check_data(self) -> Any:
-        from ultralytics.data.utils import check_cls_dataset, check_det_dataset
+        """Description of the data set; tasks with another form of data override this."""
+        from ultralytics.data.utils import check_det_dataset
 
-        if self.args.task == "classify":
-            return check_cls_dataset(self.args.data, split=self.args.split)
         return check_det_dataset(self.args.data)
 
     def _load_split(self) -> Any:

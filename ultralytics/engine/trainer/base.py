@@ -59,6 +59,8 @@ class BaseTrainer:
         DatasetError: a data set that cannot be used.
     """
 
+    val_batch_factor = 2  # validation needs no gradients; a task that needs the memory says 1
+
     def __init__(
         self,
         cfg: Any = None,  # Any: what get_cfg accepts
@@ -284,10 +286,9 @@ class BaseTrainer:
         )
         self._guard_single_image_batch()
         if RANK in (-1, 0):
-            factor = 1 if self.args.task in ("obb", "semantic", "depth") else 2
             self.test_loader = self.get_dataloader(
                 self._validation_images(),
-                batch_size=per_rank * factor,
+                batch_size=per_rank * self.val_batch_factor,
                 rank=LOCAL_RANK,
                 mode="val",
             )
