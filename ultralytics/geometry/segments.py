@@ -102,8 +102,8 @@ def merge_multi_segment(segments: Sequence[Points]) -> list[Points]:
     for part, ends in zip(parts, links, strict=True):
         if len(ends) == 2 and ends[0] > ends[1]:
             part, ends = part[::-1], [len(part) - 1 - end for end in ends]
-        ring = np.roll(part, -ends[0], axis=0)
-        ring = np.concatenate((ring, ring[:1]))
+        first = ends[0]
+        ring = np.concatenate((part[first:], part[: first + 1]))
         if len(ends) == 2:
             turn = ends[1] - ends[0]
             outward.append(ring[: turn + 1])
