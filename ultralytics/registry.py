@@ -17,20 +17,36 @@ from ultralytics.errors import NotAvailable, nearest
 __all__ = [
     "ENGINE_ROLES",
     "PLANNED_TASKS",
+    "Labels",
     "Role",
     "Task",
     "all_tasks",
     "get",
+    "has_background",
+    "label_kind",
     "register",
     "resolve_name",
+    "task_of_head",
+    "task_of_stem",
+    "task_words",
 ]
 
 Role = Literal["model", "trainer", "validator", "predictor"]
 ENGINE_ROLES: tuple[Role, ...] = ("trainer", "validator", "predictor")
+# What a line of a label file holds beside the class; "none": the task has no such files.
+Labels = Literal["boxes", "polygons", "keypoints", "corners", "none"]
 
-# Tasks of the interface that have no entry yet; asking for one is a clear error, not an unknown name.
+# Tasks of the interface in its order. Asking for one that has no entry is a clear error, not an unknown name.
 PLANNED_TASKS = ("detect", "segment", "semantic", "depth", "classify", "pose", "obb")
-ALIASES = {"semseg": "semantic"}
+# Tasks without an entry: part of their file names, label files, background in the confusion matrix.
+_COMING: dict[str, tuple[str, Labels, bool]] = {
+    "segment": ("-seg", "polygons", True),
+    "semantic": ("-sem", "none", False),
+    "depth": ("-depth", "none", False),
+    "classify": ("-cls", "none", False),
+    "pose": ("-pose", "keypoints", True),
+    "obb": ("-obb", "corners", True),
+}
 
 _TASKS: dict[str, Task] = {}
 
@@ -39,7 +55,18 @@ _TASKS: dict[str, Task] = {}
 class Task:
     """What the library must know about a task.
 
-    `model`, `trainer`, `validator` and `predictor` are "module:attribute" texts resolved on use.
+    Attributes:
+        name: canonical name.
+        suffix: what names of its model files end in.
+        metric: key of the headline metric.
+        default_model, default_data, calibration_data: used when the user names none.
+        heads: class names of its last layer.
+        model, trainer, validator, predictor: "module:attribute" texts, resolved on use.
+        head_words: parts of lower-cased class names that tell a user's own head; longer words win.
+        file_marks: parts of file stems that mean this task; the suffix when empty. Longer ones win.
+        aliases: other names users give the task.
+        labels: what its label files hold.
+        has_background: whether its confusion matrix counts what was found where nothing is.
     """
 
     name: str
@@ -53,6 +80,16 @@ class Task:
     trainer: str
     validator: str
     predictor: str
+    head_words: tuple[str, ...] = ()
+    file_marks: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    labels: Labels = "none"
+    has_background: bool = True
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Parts of file stems that mean this task."""
+        return self.file_marks or ((self.suffix,) if self.suffix else ())
 
     def load(self, role: Role) -> Any:  # Any: a class, whose base depends on the role
         """Import and return the class that plays a role in this task."""
@@ -82,16 +119,23 @@ def all_tasks() -> dict[str, Task]:
     return dict(sorted(_TASKS.items(), key=lambda item: order.get(item[0], len(order))))
 
 
+def task_words() -> dict[str, str]:
+    """Every name a user may give a task -> its canonical name, in the order of the interface."""
+    aliases = {alias: task.name for task in all_tasks().values() for alias in task.aliases}
+    if "semantic" not in all_tasks():
+        aliases["semseg"] = "semantic"
+    return {name: name for name in (*PLANNED_TASKS, *all_tasks())} | aliases
+
+
 def resolve_name(name: str) -> str:
     """The canonical name of a task; aliases are resolved, unknown names are a ValueError."""
-    canonical = ALIASES.get(str(name), str(name))
-    known = {*all_tasks(), *PLANNED_TASKS}
-    if canonical not in known:
+    words = task_words()
+    if str(name) not in words:
         listed = ", ".join([*all_tasks()])
         raise ValueError(
-            f"unknown task {name!r}{nearest(str(name), known)}; choose one of: {listed}"
+            f"unknown task {name!r}{nearest(str(name), words)}; choose one of: {listed}"
         )
-    return canonical
+    return words[str(name)]
 
 
 def get(name: str) -> Task:
@@ -108,3 +152,38 @@ def get(name: str) -> Task:
             f"task {canonical!r} is not part of this version; available: {', '.join(tasks)}"
         )
     return tasks[canonical]
+
+
+def label_kind(name: str) -> Labels:
+    """What the label files of a task hold; also answered for tasks of the interface without an entry."""
+    canonical = resolve_name(name)
+    return all_tasks()[canonical].labels if canonical in all_tasks() else _COMING[canonical][1]
+
+
+def has_background(name: str) -> bool:
+    """Whether objects of a task can be found where nothing is; also answered for tasks without an entry."""
+    canonical = resolve_name(name)
+    tasks = all_tasks()
+    return tasks[canonical].has_background if canonical in tasks else _COMING[canonical][2]
+
+
+def task_of_head(class_name: str) -> str | None:
+    """Task of a network by the class name of its last layer; None when the name says nothing."""
+    word = class_name.lower()
+    for task in all_tasks().values():
+        if word in (head.lower() for head in task.heads):
+            return task.name
+    words = {part: task.name for task in all_tasks().values() for part in task.head_words}
+    words |= {name: name for name in _COMING if name not in all_tasks()}
+    return next(
+        (words[part] for part in sorted(words, key=len, reverse=True) if part in word), None
+    )
+
+
+def task_of_stem(stem: str) -> str | None:
+    """Task that a part of a file name stands for; None when no part does."""
+    marks = {mark: task.name for task in all_tasks().values() for mark in task.marks}
+    marks |= {mark: name for name, (mark, *_) in _COMING.items() if name not in all_tasks()}
+    return next(
+        (marks[mark] for mark in sorted(marks, key=len, reverse=True) if mark in stem), None
+    )

@@ -23,6 +23,7 @@ from ultralytics.data.samplers import (
     epoch_order,
 )
 from ultralytics.errors import ConfigValueError, NotAvailable
+from ultralytics.registry import label_kind
 from ultralytics.utils.environment import RANK
 from ultralytics.utils.logging import colorstr
 
@@ -42,7 +43,6 @@ __all__ = [
 ]
 
 GENERATOR_BASE = 6148914691236517205
-TASKS = ("detect", "segment", "pose", "obb")
 
 
 def __getattr__(name: str) -> Any:  # Any: functions of the inference sources, loaded on first use
@@ -171,7 +171,7 @@ def build_yolo_dataset(
         multi_modal: open-vocabulary data, not available in this version.
         fraction: share of the images; default: the configured one for this split.
     """
-    if multi_modal or cfg.task not in TASKS:
+    if multi_modal or label_kind(cfg.task) == "none":
         kind = "open-vocabulary" if multi_modal else cfg.task
         raise NotAvailable(f"{kind} data sets are not available in this version")
     is_train = mode == "train"

@@ -25,12 +25,12 @@ from ultralytics.data.formats import img2label_paths, is_image
 from ultralytics.data.problems import Problem
 from ultralytics.data.scan import scan_files
 from ultralytics.errors import DatasetError, DatasetNotFound, NotAvailable
+from ultralytics.registry import label_kind
 from ultralytics.utils.files import atomic_write
 
 __all__ = ["DatasetReport", "SplitSummary", "check_dataset"]
 
 SPLITS = ("train", "val", "test")
-TASKS = ("detect", "segment", "pose", "obb")
 HARMLESS = {"image kept", "kept"}
 LINES_SHOWN = 50
 
@@ -124,7 +124,7 @@ def check_dataset(
         DatasetNotFound: no such data set.
         DatasetError: a bad description; with `strict` any fault, with the report as its text.
     """
-    if task not in TASKS:
+    if label_kind(task) == "none":
         raise NotAvailable(f"data sets of task {task} cannot be checked in this version")
     checked = check_det_dataset(data, required=())
     report = DatasetReport(str(checked["yaml_file"]), checked["names"])
@@ -167,9 +167,10 @@ def _check_split(split: str, data: dict[str, Any], task: str, report: DatasetRep
         text = f"no label file for any image of the {split} split"
         report.problems.append(Problem(folder, 0, text, f"{split} split has no objects"))
     polygons, objects = scan.store.polygon_count, scan.store.objects
-    if polygons != objects and (polygons or task in ("segment", "obb")):
+    needs_outlines = label_kind(task) in ("polygons", "corners")
+    if polygons != objects and (polygons or needs_outlines):
         text = f"{objects} objects but {polygons} polygons"
-        wanted = "split unusable" if task in ("segment", "obb") else "polygons unused"
+        wanted = "split unusable" if needs_outlines else "polygons unused"
         report.problems.append(Problem(os.path.dirname(labels[0]), 0, text, f"{split} {wanted}"))
     return [scan.im_files[i] for i in scan.usable.tolist()]
 

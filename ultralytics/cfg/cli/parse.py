@@ -19,7 +19,7 @@ from ultralytics.cfg.paths import CFG_DIR
 from ultralytics.cfg.schema import SETTINGS
 from ultralytics.cfg.tables import MODES
 from ultralytics.errors import ConfigError, NotAvailable
-from ultralytics.registry import ALIASES, PLANNED_TASKS, all_tasks
+from ultralytics.registry import task_words
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.yaml_io import YAML
 
@@ -178,7 +178,7 @@ def _command_of(word: str) -> str:
 
 
 def _is_task_or_mode(word: str) -> bool:
-    return word in MODES or word in {*all_tasks(), *PLANNED_TASKS, *ALIASES}
+    return word in MODES or word in task_words()
 
 
 def _without_comma(word: str) -> str:
@@ -219,7 +219,7 @@ def _unknown_word(word: str) -> Exception:
     key = _FILE_HINTS.get(Path(word).suffix.lower())
     if key:
         return ConfigError(f"'{word}' has no argument name; did you mean {key}={word}?")
-    known = [*DEFAULT_CFG_DICT, *MODES, *PLANNED_TASKS, *SPECIALS]
+    known = [*DEFAULT_CFG_DICT, *MODES, *task_words(), *SPECIALS]
     near = get_close_matches(word.lower(), known)
     close = [_example(name) if name in DEFAULT_CFG_DICT else name for name in near]
     hint = f"; similar: {', '.join(close)}" if close else "; see 'yolo help'"

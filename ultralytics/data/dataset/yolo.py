@@ -23,6 +23,7 @@ from ultralytics.data.samplers import SampleIndex
 from ultralytics.data.scan import Scan, log_problems, scan_files
 from ultralytics.data.verify import LabelRule
 from ultralytics.errors import DatasetError
+from ultralytics.registry import label_kind
 from ultralytics.utils.logging import LOGGER
 
 __all__ = ["YOLODataset", "label_rule"]
@@ -39,12 +40,13 @@ def label_rule(data: dict[str, Any], task: str, single_class: bool = False) -> L
         DescriptionValueError: a pose set without a usable `kpt_shape`.
     """
     shape = tuple(data.get("kpt_shape") or (0, 0))
-    if task == "pose" and (len(shape) != 2 or shape[0] <= 0 or shape[1] not in (2, 3)):
+    has_keypoints = label_kind(task) == "keypoints"
+    if has_keypoints and (len(shape) != 2 or shape[0] <= 0 or shape[1] not in (2, 3)):
         raise DescriptionValueError(
             f"kpt_shape={data.get('kpt_shape')} must be [number of keypoints, 2 or 3] for pose data"
         )
     k, d = (int(value) for value in (shape if len(shape) == 2 else (0, 0)))
-    return LabelRule(len(data["names"]), task == "pose", (k, d), single_class)
+    return LabelRule(len(data["names"]), has_keypoints, (k, d), single_class)
 
 
 class YOLODataset(BaseDataset):
@@ -68,9 +70,10 @@ class YOLODataset(BaseDataset):
         **kwargs: Any,
     ) -> None:
         """Args: data: the checked description; task: detect, segment, pose or obb; the rest as BaseDataset."""
-        self.use_segments = task == "segment"
-        self.use_keypoints = task == "pose"
-        self.use_obb = task == "obb"
+        kind = label_kind(task)
+        self.use_segments = kind == "polygons"
+        self.use_keypoints = kind == "keypoints"
+        self.use_obb = kind == "corners"
         self.task = task
         self.data: dict[str, Any] = data or {"names": {}}
         self.pixel_mode: PixelMode = pixel_mode

@@ -1,21 +1,24 @@
 """The YOLO family: one package per task, the facade, and every task's engine classes by name (from the registry)."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ultralytics import registry
 from ultralytics._lazy import attach
+from ultralytics.errors import NotAvailable
 
 if TYPE_CHECKING:
     from ultralytics.models.yolo import detect as detect
     from ultralytics.models.yolo.model import YOLO as YOLO
 
-_LATER = {  # prefix of class names -> task package
-    "Segmentation": "segment",
-    "SemanticSegmentation": "semantic",
-    "Depth": "depth",
-    "Classification": "classify",
-    "Pose": "pose",
-    "OBB": "obb",
+# Tasks of the interface -> prefix of their class names, to say of those without an entry what they are.
+_PREFIXES = {
+    "segment": "Segmentation",
+    "semantic": "SemanticSegmentation",
+    "depth": "Depth",
+    "classify": "Classification",
+    "pose": "Pose",
+    "obb": "OBB",
 }
 
 _load, _list, __all__ = attach(
@@ -24,20 +27,23 @@ _load, _list, __all__ = attach(
         "YOLO": "ultralytics.models.yolo.model",
         "detect": "ultralytics.models.yolo.detect:",
     },
-    later={
-        name: f"task {task} is"
-        for prefix, task in _LATER.items()
-        for name in (task, *(f"{prefix}{role.capitalize()}" for role in registry.ENGINE_ROLES))
-    },
 )
 
 
 def __getattr__(name: str) -> Any:  # Any: a class or a package
-    if not name.startswith("_"):
-        for task in registry.all_tasks().values():
-            for role in registry.ENGINE_ROLES:
-                if getattr(task, role).endswith(f":{name}"):
-                    return task.load(role)
+    if name.startswith("_"):
+        return _load(name)
+    tasks = registry.all_tasks()
+    for task in tasks.values():
+        if name in (task.name, *task.aliases):
+            return import_module(task.trainer.partition(":")[0])
+        for role in registry.ENGINE_ROLES:
+            if getattr(task, role).endswith(f":{name}"):
+                return task.load(role)
+    for missing in _PREFIXES.keys() - tasks.keys():
+        roles = (f"{_PREFIXES[missing]}{role.capitalize()}" for role in registry.ENGINE_ROLES)
+        if name in (missing, *roles):
+            raise NotAvailable(f"{__name__}.{name}: task {missing} is not part of this version")
     return _load(name)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ultralytics.errors import nearest
-from ultralytics.registry import all_tasks, get
+from ultralytics.registry import PLANNED_TASKS, all_tasks, get, task_of_head, task_of_stem
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.yaml_io import YAML
 
@@ -60,9 +60,9 @@ def find_model_yaml(path: str | Path) -> Path:
         ):
             if name in _packaged():
                 return _packaged()[name]
-    for words, _, task in NAME_WORDS:
-        if task not in all_tasks() and any(word in unified.stem for word in words):
-            get(task)
+    task = task_of_stem(unified.stem)
+    if task is not None:
+        get(task)  # a task without an entry is said to be missing
     raise FileNotFoundError(f"'{unified}' does not exist{nearest(unified.name, _packaged())}")
 
 
@@ -77,32 +77,8 @@ def yaml_model_load(path: str | Path) -> ModelFile:
     return content
 
 
-# What the last row of a model file says about its task, tested in this order.
-HEAD_WORDS = (
-    ("detect", "detect"),
-    ("semanticsegment", "semantic"),
-    ("segment", "segment"),
-    ("pose", "pose"),
-    ("obb", "obb"),
-    ("depth", "depth"),
-    ("rtdetrdecoder", "detect"),
-)
-# Parts of file names, tested in this order.
-NAME_WORDS = (
-    (("-semseg", "-sem"), "semantic", "semantic"),
-    (("-seg",), "segment", "segment"),
-    (("-cls",), "classify", "classify"),
-    (("-pose",), "pose", "pose"),
-    (("-obb",), "obb", "obb"),
-    (("-depth",), "depth", "depth"),
-)
-
-
 def _task_of_content(content: Mapping[str, Any]) -> str | None:
-    word = str(content["head"][-1][-2]).lower()
-    if word in ("classify", "classifier", "cls", "fc"):
-        return "classify"
-    return next((task for part, task in HEAD_WORDS if part in word), None)
+    return task_of_head(str(content["head"][-1][-2]))
 
 
 def _task_of_module(model: nn.Module) -> str | None:
@@ -123,10 +99,9 @@ def _task_of_module(model: nn.Module) -> str | None:
 
 
 def _task_of_name(path: PurePath) -> str | None:
-    for suffixes, word, task in NAME_WORDS:
-        if any(s in path.stem for s in suffixes) or word in path.parts:
-            return task
-    return "detect" if "detect" in path.parts else None
+    named = task_of_stem(path.stem)
+    known = {*all_tasks(), *PLANNED_TASKS}
+    return named or next((part for part in path.parts if part in known), None)
 
 
 def guess_model_task(model: str | Path | Mapping[str, Any] | nn.Module) -> str:
@@ -145,7 +120,7 @@ def guess_model_task(model: str | Path | Mapping[str, Any] | nn.Module) -> str:
         shown = model if isinstance(model, (str, Path)) else type(model).__name__
         LOGGER.warning(
             f"The task of {shown} cannot be told from its name; assuming task=detect. "
-            "Set task= to one of detect, segment, semantic, depth, classify, pose, obb."
+            f"Set task= to one of {', '.join(PLANNED_TASKS)}."
         )
         return "detect"
     return found

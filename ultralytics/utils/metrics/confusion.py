@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ultralytics.registry import has_background
 from ultralytics.utils.export_mixin import DataExportMixin
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.metrics.average_precision import Floats
 
 __all__ = ["ConfusionMatrix"]
 
-_DENSE_TASKS = ("classify", "semantic")
 _OBB_COLUMNS = 5
 
 
@@ -30,7 +30,7 @@ class ConfusionMatrix(DataExportMixin):
 
     Args:
         names: class names by number.
-        task: "classify" and "semantic" have no background.
+        task: decides whether there is a row and a column of background.
         save_matches: keep which boxes of the last image were found, missed or false, for
             `plot_matches`; a box of the wrong class is false, and its target missed.
     """
@@ -44,7 +44,8 @@ class ConfusionMatrix(DataExportMixin):
         self.names = {} if names is None else names
         self.task = task
         self.nc = len(self.names)
-        side = self.nc if task in _DENSE_TASKS else self.nc + 1
+        self._has_background = has_background(task)
+        side = self.nc + self._has_background
         self.matrix: Floats = np.zeros((side, side))
         # "GT", "TP", "FP", "FN" -> the boxes, classes and confidences to draw
         self.matches: dict[str, dict[str, Tensor]] | None = {} if save_matches else None
@@ -101,11 +102,11 @@ class ConfusionMatrix(DataExportMixin):
         """Correct and false predictions of every class, the background left out."""
         correct = self.matrix.diagonal()
         false = self.matrix.sum(1) - correct
-        return (correct, false) if self.task in _DENSE_TASKS else (correct[:-1], false[:-1])
+        return (correct[:-1], false[:-1]) if self._has_background else (correct, false)
 
     def summary(self, normalize: bool = False, decimals: int = 5) -> list[dict[str, Any]]:
         """One row per predicted class; `normalize` divides every column by its sum."""
-        names = _column_names([*self.names.values()], self.task not in _DENSE_TASKS)
+        names = _column_names([*self.names.values()], self._has_background)
         values = self.normalized() if normalize else self.matrix
         values = values.round(decimals)
         return [
@@ -132,7 +133,7 @@ class ConfusionMatrix(DataExportMixin):
         from ultralytics.utils.plotting.matrix import plot_confusion_matrix
 
         names = [*self.names.values()]
-        if self.task not in _DENSE_TASKS:
+        if self._has_background:
             names.append("background")
         file = Path(save_dir) / f"confusion_matrix{'_normalized' if normalize else ''}.png"
         values = self.normalized() if normalize else self.matrix

@@ -15,7 +15,14 @@ __all__ = ["DetectionPredictor"]
 
 
 class DetectionPredictor(BasePredictor):
-    """Predictor of the detect task."""
+    """Predictor of the detect task.
+
+    Tasks built on it set `rotated` when boxes have an angle, and `has_columns` when something follows the class
+    scores of a prediction.
+    """
+
+    rotated = False
+    has_columns = False
 
     def postprocess(self, preds: Any, img: Tensor, orig_imgs: Any, **kwargs: Any) -> list[Results]:
         """Results of a batch.
@@ -34,9 +41,9 @@ class DetectionPredictor(BasePredictor):
             args.classes,
             args.agnostic_nms,
             max_det=args.max_det,
-            nc=0 if args.task == "detect" else len(self.model.names),
+            nc=len(self.model.names) if self.has_columns else 0,
             end2end=self.model.end2end,
-            rotated=args.task == "obb",
+            rotated=self.rotated,
         )
         assert isinstance(kept, list)  # indexes were not asked for
         return self.construct_results(kept, img, pictures_of(orig_imgs), **kwargs)

@@ -48,7 +48,15 @@ COCO_SPLITS = ("val2017.txt", "test-dev2017.txt")
 
 
 class DetectionValidator(BaseValidator):
-    """Measures a detector. Arguments are those of the base class."""
+    """Measures a detector. Arguments are those of the base class.
+
+    Tasks built on it set `rotated` when boxes have an angle, `has_columns` when something follows the class scores of
+    a prediction, and `measures_coco` when the boxes of a validation alone are also evaluated the COCO way.
+    """
+
+    rotated = False
+    has_columns = False
+    measures_coco = True
 
     def __init__(
         self,
@@ -120,12 +128,12 @@ class DetectionValidator(BaseValidator):
             preds,
             self.args.conf,
             self.args.iou,
-            nc=0 if self.args.task == "detect" else self.nc or 0,
+            nc=(self.nc or 0) if self.has_columns else 0,
             multi_label=True,
             agnostic=self.args.single_cls or self.args.agnostic_nms,
             max_det=self.args.max_det,
             end2end=self.end2end,
-            rotated=self.args.task == "obb",
+            rotated=self.rotated,
         )
         return [
             {"bboxes": x[:, :4], "conf": x[:, 4], "cls": x[:, 5], "extra": x[:, 6:]} for x in found
@@ -150,7 +158,7 @@ class DetectionValidator(BaseValidator):
         self.metrics.coco = None
         keep = self._draws and self.args.visualize
         self.confusion_matrix = ConfusionMatrix(self.names, self.args.task, save_matches=keep)
-        self._coco = None if self.training or self.args.task != "detect" else CocoEvaluator()
+        self._coco = CocoEvaluator() if self.measures_coco and not self.training else None
         im_files = self.dataloader.dataset.im_files
         self._names_of_images, self._image_root = unique_names(im_files), common_folder(im_files)
         if self.args.save_txt:
