@@ -43,6 +43,18 @@ def test_scale_letter(name: str, letter: str) -> None:
         ("yolo26m-p6.yaml", "yolo26-p6.yaml"),
         ("yolov8x-p2.yaml", "yolov8-p2.yaml"),
         ("yolov8n6.yaml", "yolov8-p6.yaml"),
+        ("yolov5x6.yaml", "yolov5-p6.yaml"),
+        ("yolov5nu.yaml", "yolov5.yaml"),
+        ("yolov5s-p6u.yaml", "yolov5-p6.yaml"),
+        ("yolov3u.yaml", "yolov3.yaml"),
+        ("yolov3-sppu.yaml", "yolov3-spp.yaml"),
+        ("yolov3-tinyu.yaml", "yolov3-tiny.yaml"),
+        ("yolov6l.yaml", "yolov6.yaml"),
+        ("yolov9s.yaml", "yolov9s.yaml"),
+        ("yolov9e.yaml", "yolov9e.yaml"),
+        ("yolov10n.yaml", "yolov10n.yaml"),
+        ("yolov10b.yaml", "yolov10b.yaml"),
+        ("yolo12x.yaml", "yolo12.yaml"),
         ("run1x/yolo11n.yaml", "yolo11.yaml"),
     ],
 )
@@ -57,6 +69,13 @@ def test_a_file_on_disk_wins_and_folders_keep_their_letters(tmp_path: Path) -> N
     own.write_text("nc: 1\n")
     assert find_model_yaml(own) == own
     assert find_model_yaml(folder / "yolo11s.yaml") == own
+
+
+def test_a_renamed_file_is_loaded_under_its_new_name(caplog: pytest.LogCaptureFixture) -> None:
+    content = yaml_model_load("yolov5n6.yaml")
+    assert content["yaml_file"] == "yolov5n-p6.yaml"
+    assert content["scale"] == "n"
+    assert caplog.text.count("yolov5n-p6.yaml") == 1
 
 
 def test_missing_file_is_named_with_a_hint() -> None:

@@ -21,6 +21,7 @@ MODELS = Path(__file__).resolve().parents[2] / "cfg" / "models"
 SCALE = re.compile(r"yolo(e-)?[v]?\d+([nslmx])")
 UNIFIED = re.compile(r"(\d+)([nslmx])(.+)?$")
 OLD_P6 = re.compile(r"yolov[58][nsmlx]6")
+ANCHOR_FREE = re.compile(r"(yolov[35].*)u")  # weights trained with the anchor-free head carry a u
 
 ModelFile = dict[str, Any]  # Any: the content of a model file
 
@@ -36,6 +37,15 @@ def _packaged() -> dict[str, Path]:
     return {path.name: path for path in sorted(MODELS.rglob("*.yaml"))}
 
 
+def _renamed(path: Path) -> Path:
+    """Large-image models of YOLOv5 and v8 once ended in 6 and now end in -p6."""
+    if not OLD_P6.fullmatch(path.stem):
+        return path
+    renamed = path.with_name(f"{path.stem[:-1]}-p6{path.suffix}")
+    LOGGER.warning(f"{path.name} is now called {renamed.name}.")
+    return renamed
+
+
 def find_model_yaml(path: str | Path) -> Path:
     """The file behind a model name: as given, or the packaged one, or the packaged one without scale letter.
 
@@ -43,21 +53,15 @@ def find_model_yaml(path: str | Path) -> Path:
         FileNotFoundError: there is none.
         NotAvailable: there is none, and the name is that of a task this version lacks.
     """
-    asked = Path(path)
-    if OLD_P6.fullmatch(asked.stem):
-        renamed = asked.with_name(f"{asked.stem[:-1]}-p6{asked.suffix}")
-        LOGGER.warning(f"{asked.name} is now called {renamed.name}.")
-        asked = renamed
+    asked = _renamed(Path(path))
     if asked.suffix.lower() not in (".yaml", ".yml"):
         raise FileNotFoundError(f"'{path}' is no model file: its name must end in .yaml or .yml")
     unified = asked.with_name(UNIFIED.sub(r"\1\3", asked.stem) + asked.suffix)
     for candidate in (asked, unified):
         if candidate.is_file():
             return candidate
-        for name in (
-            candidate.name,
-            re.sub(r"(yolov[35]\w*?)u(\.ya?ml)$", r"\1\2", candidate.name),
-        ):
+        plain = ANCHOR_FREE.sub(r"\1", candidate.stem) + candidate.suffix
+        for name in (candidate.name, plain):
             if name in _packaged():
                 return _packaged()[name]
     task = task_of_stem(unified.stem)
@@ -71,9 +75,10 @@ def yaml_model_load(path: str | Path) -> ModelFile:
 
     The letter in the requested name wins over a `scale` written in the file.
     """
-    content = YAML.load(find_model_yaml(path))
-    content["scale"] = guess_model_scale(path) or content.get("scale") or ""
-    content["yaml_file"] = str(path)
+    asked = _renamed(Path(path))
+    content = YAML.load(find_model_yaml(asked))
+    content["scale"] = guess_model_scale(asked) or content.get("scale") or ""
+    content["yaml_file"] = str(asked)
     return content
 
 
