@@ -1,50 +1,84 @@
-"""The COCO box evaluation: twelve numbers, equal to those of pycocotools on the same boxes.
+"""The COCO evaluation: the numbers of pycocotools, for boxes, masks and keypoints.
 
-Boxes are pixels of the original image, (left, top, width, height) inside. Evaluation is per image
-and class: detections by falling score, the first 100 of them, matched to targets at IoU 0.50 to 0.95.
-Targets marked as crowd or outside an area range take detections away without judging them. Precision
-is averaged as a step function at 101 recalls.
-D = detections, G = targets, T = thresholds. Thresholds are the bits of an integer.
+Evaluation is per image and class: detections by falling score, up to a limit, matched to targets at
+overlaps of 0.50 to 0.95. Targets marked as crowd, passed over, or outside an area range take detections
+away without judging them. Precision is averaged as a step function at 101 recalls. Boxes are measured
+here; other overlaps come as a matrix per image.
+D = detections, G = targets of one image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ultralytics.utils.metrics.average_precision import Floats
+from ultralytics.utils.metrics.coco_matching import (
+    Averages,
+    Bools,
+    Detections,
+    Ints,
+    Pairs,
+    Targets,
+    average,
+    box_area,
+    box_pairs,
+    match,
+    matrix_pairs,
+)
 
-__all__ = ["CocoEvaluator", "CocoSummary", "evaluate_files"]
+__all__ = [
+    "CocoEvaluator",
+    "CocoPoseEvaluator",
+    "CocoPoseSummary",
+    "CocoSummary",
+    "OverlapEvaluator",
+    "evaluate_files",
+]
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Bits = NDArray[np.uint16]
+SMALL, MEDIUM = 32.0**2, 96.0**2  # px; areas up to which objects are small and medium
+ENDLESS = 1e10
 
-_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-_RECALLS = np.linspace(0, 1, 101)
-_AREAS = {
-    "all": (0.0, 1e10),
-    "small": (0.0, 32.0**2),
-    "medium": (32.0**2, 96.0**2),
-    "large": (96.0**2, 1e10),
-}
-_LIMITS = (1, 10, 100)  # detections per image and class
-_EVERYTHING = np.uint16((1 << len(_THRESHOLDS)) - 1)
-_ABSENT = -1.0  # value of an average over nothing
+
+class _Summary:
+    """Numbers in the customary order, then `per_class`."""
+
+    names: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]]
+    per_class: dict[int, float]
+
+    @property
+    def stats(self) -> list[float]:
+        """The numbers in the customary order."""
+        listed: Any = fields(self)  # type: ignore[arg-type]  # children are dataclasses
+        return [getattr(self, field.name) for field in listed if field.name != "per_class"]
+
+    def lines(self) -> list[str]:
+        """Two lines of text, one of precision and one of recall; absent sizes show as "-"."""
+        shown = [f"{v:.3f}" if v >= 0 else "-" for v in self.stats]
+        precision, recall = self.names
+        parts = (precision, shown[: len(precision)]), (recall, shown[len(precision) :])
+        return [
+            "  ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+            for names, values in parts
+        ]
 
 
 @dataclass(frozen=True)
-class CocoSummary:
-    """Average precision (ap*) and recall (ar*) of the COCO evaluation, in [0, 1]; -1 where no target exists.
+class CocoSummary(_Summary):
+    """Average precision (ap*) and recall (ar*) of boxes or masks, in [0, 1]; -1 where no target exists.
 
-    `ap` averages IoU 0.50 to 0.95; small is below 32 x 32 pixels, large above 96 x 96; ar1, ar10 and ar100 allow that
-    many detections per image and class. `per_class` maps class number to AP.
+    `ap` averages overlaps 0.50 to 0.95; small is below 32 x 32 pixels, large above 96 x 96; ar1, ar10 and ar100 allow
+    that many detections per image and class. `per_class` maps class number to AP.
     """
 
+    names = (
+        ("AP", "AP50", "AP75", "small", "medium", "large"),
+        ("AR@1", "AR@10", "AR@100", "small", "medium", "large"),
+    )
     ap: float
     ap50: float
     ap75: float
@@ -59,51 +93,145 @@ class CocoSummary:
     ar_large: float
     per_class: dict[int, float]
 
-    @property
-    def stats(self) -> list[float]:
-        """The twelve numbers in the customary order."""
-        return [getattr(self, f.name) for f in fields(self) if f.name != "per_class"]
 
-    def lines(self) -> list[str]:
-        """Two lines of text, one of precision and one of recall; absent sizes show as "-"."""
-        shown = [f"{v:.3f}" if v >= 0 else "-" for v in self.stats]
-        precision = ("AP", "AP50", "AP75", "small", "medium", "large")
-        recall = ("AR@1", "AR@10", "AR@100", "small", "medium", "large")
-        return [
-            "  ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
-            for names, values in ((precision, shown[:6]), (recall, shown[6:]))
-        ]
+@dataclass(frozen=True)
+class CocoPoseSummary(_Summary):
+    """The ten numbers of keypoints, as in `CocoSummary`; 20 detections per image and class count."""
 
-
-@dataclass
-class _Detections:
-    """Detections that can be matched, ordered by image, class, falling score, arrival."""
-
-    image: Ints
-    cls: Ints
-    box: Floats
-    score: Floats
-    rank: Ints  # position within its image and class
+    names = (
+        ("AP", "AP50", "AP75", "medium", "large"),
+        ("AR", "AR50", "AR75", "medium", "large"),
+    )
+    ap: float
+    ap50: float
+    ap75: float
+    ap_medium: float
+    ap_large: float
+    ar: float
+    ar50: float
+    ar75: float
+    ar_medium: float
+    ar_large: float
+    per_class: dict[int, float]
 
 
 @dataclass
-class _Targets:
-    """All targets in order of arrival."""
+class _Image:
+    """What one image adds. Boxes are measured when everything is there, or pairs are given."""
 
-    image: Ints
-    cls: Ints
-    box: Floats
-    area: Floats
+    number: int
+    scores: Floats
+    classes: Floats
+    areas: Floats
+    target_classes: Floats
+    target_areas: Floats
     crowd: Bools
+    passed_over: Bools
+    boxes: Floats | None = None  # (D, 4) and (G, 4) left, top, width, height
+    target_boxes: Floats | None = None
+    pairs: Pairs | None = None
 
 
-class CocoEvaluator:
-    """Collects detections and targets image by image, then evaluates them once."""
+class OverlapEvaluator:
+    """Collects detections and targets image by image, with the overlap of every two of them.
+
+    Children say which area ranges (px) are evaluated, the first with every limit of detections per image and class and
+    the others with the last, and how the averages are summed up.
+    """
+
+    areas: ClassVar[Mapping[str, tuple[float, float]]]
+    limits: ClassVar[Sequence[int]]
 
     def __init__(self) -> None:
-        self._images: list[int] = []
-        self._found: list[tuple[Floats, Floats, Floats]] = []
-        self._truth: list[tuple[Floats, Floats, Floats, Bools]] = []
+        self._images: list[_Image] = []
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def add_overlaps(
+        self,
+        scores_D: ArrayLike,
+        classes_D: ArrayLike,
+        areas_D: ArrayLike,
+        target_classes_G: ArrayLike,
+        areas_G: ArrayLike,
+        overlap_GD: ArrayLike,
+        *,
+        image_id: int | None = None,
+        crowd_G: ArrayLike | None = None,
+        ignore_G: ArrayLike | None = None,
+    ) -> None:
+        """Add one image whose overlaps are known.
+
+        Args:
+            scores_D: confidence of the detections.
+            classes_D: their class.
+            areas_D: their area in pixels.
+            target_classes_G: class of the targets.
+            areas_G: their area in pixels.
+            overlap_GD: overlap in [0, 1] of every target with every detection; pairs of different class are not
+                looked at, and that of a crowd is by its own rule.
+            image_id: number of the image; equal scores are ordered by it. Default: order of arrival.
+            crowd_G: targets that stand for a group; they can be matched again and again.
+            ignore_G: targets that need not be found, such as poses without a labelled point.
+        """
+        classes, targets = _array(classes_D), _array(target_classes_G)
+        alike = targets[:, None] == classes
+        overlap = _array(overlap_GD).reshape(alike.shape)
+        self._images.append(
+            _Image(
+                self._number(image_id),
+                _array(scores_D),
+                classes,
+                _array(areas_D),
+                targets,
+                _array(areas_G),
+                _flags(crowd_G, len(targets)),
+                _flags(ignore_G, len(targets)),
+                pairs=matrix_pairs(alike, overlap),
+            )
+        )
+
+    def averages(self) -> Averages:
+        """Match everything added so far and average it. Classes without targets do not count."""
+        images = sorted(self._images, key=lambda image: image.number)
+        found, places = self._detections(images)
+        truth = _targets(images)
+        pairs = Pairs.joined(
+            [_given_pairs(images, places), _measured(images, found, truth, places)]
+        )
+        outcomes = {name: match(found, truth, pairs, area) for name, area in self.areas.items()}
+        return average(found, truth, outcomes, self.limits)
+
+    def _number(self, image_id: int | None) -> int:
+        return len(self._images) if image_id is None else int(image_id)
+
+    def _detections(self, images: Sequence[_Image]) -> tuple[Detections, Ints]:
+        """The detections within the limit, and where those of all images went; -1 for the others."""
+        score = _joined([image.scores for image in images])
+        cls = _joined([image.classes for image in images])
+        area = _joined([image.areas for image in images])
+        number = _repeated(images, [len(image.scores) for image in images])
+        order = np.lexsort((-score, cls, number))
+        number, cls = number[order], cls[order].astype(np.int64)
+        rank = _rank(number, cls)
+        kept = rank < self.limits[-1]
+        order = order[kept]
+        places = np.full(len(score), -1)
+        places[order] = np.arange(len(order))
+        return Detections(number[kept], cls[kept], score[order], area[order], rank[kept]), places
+
+
+class CocoEvaluator(OverlapEvaluator):
+    """Evaluation of boxes, or of masks by their overlaps: twelve numbers."""
+
+    areas = {
+        "all": (0.0, ENDLESS),
+        "small": (0.0, SMALL),
+        "medium": (SMALL, MEDIUM),
+        "large": (MEDIUM, ENDLESS),
+    }
+    limits = (1, 10, 100)
 
     def add(
         self,
@@ -117,7 +245,7 @@ class CocoEvaluator:
         areas_G: ArrayLike | None = None,
         crowd_G: ArrayLike | None = None,
     ) -> None:
-        """Add one image.
+        """Add one image of boxes, corners in pixels of the original image.
 
         Args:
             boxes_D4: detected boxes.
@@ -129,52 +257,81 @@ class CocoEvaluator:
             areas_G: areas for the size ranges; default: areas of the boxes.
             crowd_G: targets that stand for a group.
         """
-        found = (_ltwh(boxes_D4), _array(scores_D), _array(classes_D))
-        targets = _ltwh(target_boxes_G4)
-        areas = _area(targets) if areas_G is None else _array(areas_G)
-        crowd = np.zeros(len(areas), bool) if crowd_G is None else np.asarray(crowd_G, dtype=bool)
-        image = len(self._images) if image_id is None else int(image_id)
-        self._keep(image, found, (targets, _array(target_classes_G), areas, crowd))
+        self._keep(
+            self._number(image_id),
+            (_ltwh(boxes_D4), _array(scores_D), _array(classes_D)),
+            (_ltwh(target_boxes_G4), _array(target_classes_G)),
+            areas_G,
+            crowd_G,
+        )
 
     def _keep(
         self,
-        image: int,
+        number: int,
         found: tuple[Floats, Floats, Floats],
-        truth: tuple[Floats, Floats, Floats, Bools],
+        truth: tuple[Floats, Floats],
+        areas: ArrayLike | None,
+        crowd: ArrayLike | None,
     ) -> None:
-        self._images.append(image)
-        self._found.append(found)
-        self._truth.append(truth)
+        boxes, scores, classes = found
+        targets, target_classes = truth
+        self._images.append(
+            _Image(
+                number,
+                scores,
+                classes,
+                box_area(boxes),
+                target_classes,
+                box_area(targets) if areas is None else _array(areas),
+                _flags(crowd, len(targets)),
+                _flags(None, len(targets)),
+                boxes,
+                targets,
+            )
+        )
 
     def evaluate(self) -> CocoSummary:
-        """Match everything added so far and average it. Classes without targets do not count."""
-        found, truth = self._joined()
-        pairs = _candidate_pairs(found, truth)
-        tables = {}
-        for name, (low, high) in _AREAS.items():
-            ignored = truth.crowd | (truth.area < low) | (truth.area > high)
-            hit, skipped = _match(pairs, truth.crowd, ignored, len(found.rank))
-            area = _area(found.box)
-            outside = (area < low) | (area > high)
-            false = np.where(outside, 0, ~hit & _EVERYTHING).astype(np.uint16)
-            tables[name] = _Outcome(hit & ~skipped, false, ignored)
-        return _summarise(found, truth, tables)
+        """The twelve numbers of everything added so far."""
+        found = self.averages()
+        return CocoSummary(
+            ap=found.ap(),
+            ap50=found.ap(threshold=0),
+            ap75=found.ap(threshold=5),
+            ap_small=found.ap("small"),
+            ap_medium=found.ap("medium"),
+            ap_large=found.ap("large"),
+            ar1=found.ar(1),
+            ar10=found.ar(10),
+            ar100=found.ar(100),
+            ar_small=found.ar(100, "small"),
+            ar_medium=found.ar(100, "medium"),
+            ar_large=found.ar(100, "large"),
+            per_class=found.per_class,
+        )
 
-    def _joined(self) -> tuple[_Detections, _Targets]:
-        sequence = np.argsort(self._images, kind="stable")
-        images = np.asarray(self._images, dtype=np.int64)[sequence]
-        box, score, cls = _join([self._found[i] for i in sequence], (4, 0, 0))
-        image = np.repeat(images, [len(self._found[i][1]) for i in sequence])
-        order = np.lexsort((-score, cls, image))
-        image, cls = image[order], cls[order].astype(np.int64)
-        rank = _rank(image, cls)
-        kept = rank < _LIMITS[-1]
-        order = order[kept]
-        found = _Detections(image[kept], cls[kept], box[order], score[order], rank[kept])
 
-        box, cls, area, crowd = _join([self._truth[i] for i in sequence], (4, 0, 0, 0))
-        image = np.repeat(images, [len(self._truth[i][1]) for i in sequence])
-        return found, _Targets(image, cls.astype(np.int64), box, area, crowd.astype(bool))
+class CocoPoseEvaluator(OverlapEvaluator):
+    """Evaluation of keypoints by their similarities (OKS): ten numbers."""
+
+    areas = {"all": (0.0, ENDLESS), "medium": (SMALL, MEDIUM), "large": (MEDIUM, ENDLESS)}
+    limits = (20,)
+
+    def evaluate(self) -> CocoPoseSummary:
+        """The ten numbers of everything added so far."""
+        found = self.averages()
+        return CocoPoseSummary(
+            ap=found.ap(),
+            ap50=found.ap(threshold=0),
+            ap75=found.ap(threshold=5),
+            ap_medium=found.ap("medium"),
+            ap_large=found.ap("large"),
+            ar=found.ar(20),
+            ar50=found.ar(20, threshold=0),
+            ar75=found.ar(20, threshold=5),
+            ar_medium=found.ar(20, "medium"),
+            ar_large=found.ar(20, "large"),
+            per_class=found.per_class,
+        )
 
 
 def evaluate_files(
@@ -189,18 +346,8 @@ def evaluate_files(
         annotations: its "annotations" give bbox, area and iscrowd; its "images" what is evaluated.
         image_ids: evaluate only these images.
     """
-    wanted = {image["id"] for image in annotations["images"]}
-    if image_ids is not None:
-        wanted &= set(image_ids)
-    found: dict[Any, list[dict[str, Any]]] = {image: [] for image in wanted}
-    truth: dict[Any, list[dict[str, Any]]] = {image: [] for image in wanted}
-    for rows, table in ((predictions, found), (annotations["annotations"], truth)):
-        for row in rows:
-            if row["image_id"] in table:
-                table[row["image_id"]].append(row)
     evaluator = CocoEvaluator()
-    for index, image in enumerate(sorted(wanted)):
-        own, targets = found[image], truth[image]
+    for index, own, targets in rows_by_image(predictions, annotations, image_ids):
         evaluator._keep(
             index,
             (
@@ -211,145 +358,73 @@ def evaluate_files(
             (
                 _array([row["bbox"] for row in targets]).reshape(-1, 4),
                 _array([row["category_id"] for row in targets]),
-                _array([row["area"] for row in targets]),
-                np.array([row.get("iscrowd", 0) for row in targets], dtype=bool),
             ),
+            [row["area"] for row in targets],
+            [row.get("iscrowd", 0) for row in targets],
         )
     return evaluator.evaluate()
 
 
-@dataclass
-class _Outcome:
-    """Result of matching in one area range; a detection can be neither true nor false at a threshold.
-
-    (D,) thresholds at which detections are true and false, as bits; (G,) targets not judged.
-    """
-
-    true: Bits
-    false: Bits
-    ignored: Bools
-
-
-@dataclass
-class _Pairs:
-    """Detections and targets of the same image and class that overlap by 0.5 or more."""
-
-    detection: Ints
-    target: Ints
-    overlap: Floats
+def rows_by_image(
+    predictions: list[dict[str, Any]],  # Any: JSON values
+    annotations: dict[str, Any],
+    image_ids: Collection[int | str] | None = None,
+) -> list[tuple[int, list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Position, result rows and annotations of every evaluated image, by rising image id."""
+    wanted = {image["id"] for image in annotations["images"]}
+    if image_ids is not None:
+        wanted &= set(image_ids)
+    found: dict[Any, list[dict[str, Any]]] = {image: [] for image in wanted}
+    truth: dict[Any, list[dict[str, Any]]] = {image: [] for image in wanted}
+    for rows, table in ((predictions, found), (annotations["annotations"], truth)):
+        for row in rows:
+            if row["image_id"] in table:
+                table[row["image_id"]].append(row)
+    return [(i, found[image], truth[image]) for i, image in enumerate(sorted(wanted))]
 
 
-def _candidate_pairs(found: _Detections, truth: _Targets) -> _Pairs:
-    """Pairs worth matching; crowd targets are measured against the detection's own area."""
-    classes, cls = np.unique(np.r_[truth.cls, found.cls], return_inverse=True)
-    keys = np.r_[truth.image, found.image] * len(classes) + cls
-    codes, slots = np.unique(keys, return_inverse=True)
-    target_slot, detection_slot = slots[: len(truth.cls)], slots[len(truth.cls) :]
-    order = np.argsort(target_slot, kind="stable")
-    bounds = np.searchsorted(target_slot[order], np.arange(len(codes) + 1))
-    first, count = bounds[:-1][detection_slot], np.diff(bounds)[detection_slot]
-    detection = np.repeat(np.arange(len(found.cls)), count)
-    step = np.arange(len(detection)) - np.repeat(np.cumsum(count) - count, count)
-    target = order[np.repeat(first, count) + step]
-
-    a, b = found.box[detection], truth.box[target]
-    ends = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    sides = ends - np.maximum(a[:, :2], b[:, :2])
-    shared = sides.clip(min=0).prod(1)
-    union = np.where(truth.crowd[target], _area(a), _area(a) + _area(b) - shared)
-    overlap = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    kept = overlap >= _reach(_THRESHOLDS[0])
-    return _Pairs(detection[kept], target[kept], overlap[kept])
-
-
-def _match(pairs: _Pairs, crowd: Bools, ignored: Bools, count: int) -> tuple[Bits, Bits]:
-    """(D,) thresholds at which detections are matched, and matched to a target that is not judged.
-
-    Judged targets come first, then larger overlap, then the later target; a crowd can be taken again and again.
-    """
-    order = np.lexsort((-pairs.target, -pairs.overlap, ignored[pairs.target], pairs.detection))
-    reach = _reach(_THRESHOLDS)
-    passed = (1 << np.searchsorted(reach, pairs.overlap[order], side="right")) - 1
-    targets = pairs.target[order]
-    taken = [0] * len(crowd)
-    hit, skipped = [0] * count, [0] * count
-    facts = zip(
-        pairs.detection[order].tolist(),
-        targets.tolist(),
-        passed.tolist(),
-        ignored[targets].tolist(),
-        crowd[targets].tolist(),
-        strict=True,
-    )
-    for detection, target, bits, is_ignored, is_crowd in facts:
-        won = bits & ~hit[detection]
-        if not is_crowd:
-            won &= ~taken[target]
-            taken[target] |= won
-        hit[detection] |= won
-        if is_ignored:
-            skipped[detection] |= won
-    return np.array(hit, dtype=np.uint16), np.array(skipped, dtype=np.uint16)
-
-
-def _summarise(found: _Detections, truth: _Targets, tables: dict[str, _Outcome]) -> CocoSummary:
-    classes = np.unique(truth.cls).tolist()
-    precision: dict[str, list[Floats]] = {name: [] for name in tables}
-    recall: dict[tuple[str, int], list[Floats]] = {}
-    per_class = {}
-    for cls in classes:
-        rows = np.flatnonzero(found.cls == cls)
-        rows = rows[np.argsort(-found.score[rows], kind="stable")]
-        own = truth.cls == cls
-        for name, outcome in tables.items():
-            judged = int((~outcome.ignored[own]).sum())
-            if not judged:
-                continue
-            for limit in _LIMITS if name == "all" else _LIMITS[-1:]:
-                chosen = rows[found.rank[rows] < limit]
-                true, false = _unpack(outcome.true[chosen]), _unpack(outcome.false[chosen])
-                curve, reached = _average(true, false, judged)
-                recall.setdefault((name, limit), []).append(reached)
-                if limit == _LIMITS[-1]:
-                    precision[name].append(curve)
-                    if name == "all":
-                        per_class[cls] = float(curve.mean())
-    return CocoSummary(
-        ap=_mean(precision["all"]),
-        ap50=_mean([curve[0] for curve in precision["all"]]),
-        ap75=_mean([curve[5] for curve in precision["all"]]),
-        ap_small=_mean(precision["small"]),
-        ap_medium=_mean(precision["medium"]),
-        ap_large=_mean(precision["large"]),
-        ar1=_mean(recall.get(("all", 1), [])),
-        ar10=_mean(recall.get(("all", 10), [])),
-        ar100=_mean(recall.get(("all", 100), [])),
-        ar_small=_mean(recall.get(("small", 100), [])),
-        ar_medium=_mean(recall.get(("medium", 100), [])),
-        ar_large=_mean(recall.get(("large", 100), [])),
-        per_class=per_class,
+def _targets(images: Sequence[_Image]) -> Targets:
+    return Targets(
+        _repeated(images, [len(image.target_classes) for image in images]),
+        _joined([image.target_classes for image in images]).astype(np.int64),
+        _joined([image.target_areas for image in images]),
+        _joined([image.crowd for image in images]).astype(bool),
+        _joined([image.passed_over for image in images]).astype(bool),
     )
 
 
-def _average(true_TD: Bools, false_TD: Bools, judged: int) -> tuple[Floats, Floats]:
-    """(T, 101) precision at the recalls, as a step function, and (T,) largest recall."""
-    true, false = true_TD.cumsum(1).astype(float), false_TD.cumsum(1).astype(float)
-    curve = np.zeros((len(_THRESHOLDS), len(_RECALLS)))
-    if not true.shape[1]:
-        return curve, np.zeros(len(_THRESHOLDS))
-    recall = true / judged
-    precision = true / (true + false + np.spacing(1))
-    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    for i, (reached, value) in enumerate(zip(recall, precision, strict=True)):
-        at = np.searchsorted(reached, _RECALLS, side="left")
-        inside = at < len(value)
-        curve[i, inside] = value[at[inside]]
-    return curve, recall[:, -1]
+def _given_pairs(images: Sequence[_Image], places: Ints) -> Pairs:
+    """The pairs that came with the images, in numbers of all images."""
+    parts, detections, targets = [], 0, 0
+    for image in images:
+        if image.pairs is not None:
+            detection = places[image.pairs.detection + detections]
+            kept = detection >= 0
+            target, overlap = image.pairs.target[kept] + targets, image.pairs.overlap[kept]
+            parts.append(Pairs(detection[kept], target, overlap))
+        detections += len(image.scores)
+        targets += len(image.target_classes)
+    return Pairs.joined(parts)
 
 
-def _reach(threshold: Any) -> Any:  # float or array
-    """Smallest overlap that counts as reaching a threshold."""
-    return np.minimum(threshold, 1 - 1e-10)
+def _measured(images: Sequence[_Image], found: Detections, truth: Targets, places: Ints) -> Pairs:
+    """Pairs of the images that came as boxes; the others hold boxes of no size."""
+    if all(image.boxes is None for image in images):
+        return Pairs.joined([])
+    boxes = np.zeros((len(found.rank), 4))
+    own, target = (
+        _joined([np.zeros((0, 4)), *(_or_nothing(*pair) for pair in pairs)])
+        for pairs in (
+            [(image.boxes, image.scores) for image in images],
+            [(image.target_boxes, image.target_classes) for image in images],
+        )
+    )
+    boxes[places[places >= 0]] = own[places >= 0]
+    return box_pairs(found, boxes, truth, target)
+
+
+def _or_nothing(boxes: Floats | None, rows: Floats) -> Floats:
+    return np.zeros((len(rows), 4)) if boxes is None else boxes
 
 
 def _rank(image: Ints, cls: Ints) -> Ints:
@@ -359,16 +434,6 @@ def _rank(image: Ints, cls: Ints) -> Ints:
     starts = np.r_[True, (image[1:] != image[:-1]) | (cls[1:] != cls[:-1])]
     index = np.arange(len(image))
     return index - np.maximum.accumulate(np.where(starts, index, 0))
-
-
-def _unpack(bits_D: Bits) -> Bools:
-    """(T, D) booleans, one row per threshold."""
-    places = np.arange(len(_THRESHOLDS), dtype=np.uint16)
-    return (bits_D >> places[:, None] & 1).astype(bool)
-
-
-def _area(boxes: Floats) -> Floats:
-    return boxes[:, 2] * boxes[:, 3]
 
 
 def _ltwh(corners: ArrayLike) -> Floats:
@@ -382,12 +447,14 @@ def _array(values: ArrayLike) -> Floats:
     return np.asarray(values, dtype=float)
 
 
-def _join(parts: Sequence[tuple[Any, ...]], widths: Sequence[int]) -> list[Any]:
-    """Columns of all images, one array each; no image gives empty arrays."""
-    if not parts:
-        return [np.zeros((0, w) if w else 0) for w in widths]
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+def _flags(values: ArrayLike | None, count: int) -> Bools:
+    return np.zeros(count, bool) if values is None else np.asarray(values, dtype=bool)
 
 
-def _mean(values: Sequence[Floats]) -> float:
-    return float(np.mean(values)) if len(values) else _ABSENT
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:  # Any: numbers or flags
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _repeated(images: Sequence[_Image], counts: Sequence[int]) -> Ints:
+    """Number of the image of every row."""
+    return np.repeat(np.array([image.number for image in images], dtype=np.int64), counts)
