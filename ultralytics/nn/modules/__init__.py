@@ -52,7 +52,7 @@ from ultralytics.nn.modules.conv import (
     RepConv,
     SpatialAttention,
 )
-from ultralytics.nn.modules.head import Detect, v10Detect
+from ultralytics.nn.modules.head import OBB, OBB26, Detect, v10Detect
 
 __all__ = (
     "C1",
@@ -63,6 +63,8 @@ __all__ = (
     "CIB",
     "DFL",
     "ELAN1",
+    "OBB",
+    "OBB26",
     "PSA",
     "SPP",
     "SPPELAN",

@@ -19,6 +19,7 @@ from ultralytics.nn.tasks.checkpoint import (
 )
 from ultralytics.nn.tasks.detection import DetectionModel
 from ultralytics.nn.tasks.layers import register_module
+from ultralytics.nn.tasks.obb import OBBModel
 from ultralytics.nn.tasks.parse import parse_model
 from ultralytics.utils.publishing import publish
 
@@ -29,7 +30,6 @@ __getattr__ = attach(
     later={
         "ClassificationModel": "task classify is",
         "DepthModel": "task depth is",
-        "OBBModel": "task obb is",
         "PoseModel": "task pose is",
         "RTDETRDetectionModel": "RT-DETR models are",
         "SegmentationModel": "task segment is",
@@ -43,6 +43,7 @@ __getattr__ = attach(
 __all__ = (
     "BaseModel",
     "DetectionModel",
+    "OBBModel",
     "guess_model_scale",
     "guess_model_task",
     "load_checkpoint",
@@ -54,4 +55,4 @@ __all__ = (
     "yaml_model_load",
 )
 
-publish(__name__, ("BaseModel", "DetectionModel"))
+publish(__name__, ("BaseModel", "DetectionModel", "OBBModel"))

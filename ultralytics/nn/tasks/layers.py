@@ -221,7 +221,7 @@ _LIBRARY_RULES: dict[str, Rule] = {
     "CBLinear": _cblinear,
     "CBFuse": _cbfuse,
     "Index": _declared,
-    "Detect": _box_head,
+    **dict.fromkeys(["Detect", "OBB", "OBB26"], _box_head),
     "v10Detect": _levels_last,
 }
 _TORCH_RULES: dict[str, Rule] = {"nn.ConvTranspose2d": _scaled, "nn.BatchNorm2d": _batchnorm}

@@ -13,6 +13,7 @@ from ultralytics.utils.loss.boxes import BboxLoss, DFLoss, RotatedBboxLoss
 from ultralytics.utils.loss.detect import v8DetectionLoss
 from ultralytics.utils.loss.e2e import E2EDetectLoss, E2ELoss
 from ultralytics.utils.loss.keypoints import KeypointLoss, RLELoss
+from ultralytics.utils.loss.obb import v8OBBLoss
 from ultralytics.utils.publishing import publish
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "VarifocalLoss",
     "v8ClassificationLoss",
     "v8DetectionLoss",
+    "v8OBBLoss",
 ]
 
 publish(__name__, __all__)

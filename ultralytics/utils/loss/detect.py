@@ -48,6 +48,9 @@ class v8DetectionLoss:
         tal_topk2: how many of them are kept after conflicts; all when not given.
     """
 
+    assigner_type = TaskAlignedAssigner
+    bbox_loss_type = BboxLoss
+
     def __init__(self, model: nn.Module, tal_topk: int = 10, tal_topk2: int | None = None) -> None:
         head: Any = model.model[-1]  # type: ignore[index]  # Any: every detection head
         self.device = next(model.parameters()).device
@@ -61,7 +64,7 @@ class v8DetectionLoss:
         self.loss_names = ["box_loss", "cls_loss", "dfl_loss" if self.use_dfl else "l1_loss"]
         weights = getattr(model, "class_weights", None)
         self.class_weights = None if weights is None else weights.to(self.device).view(1, 1, -1)
-        self.assigner = TaskAlignedAssigner(
+        self.assigner = self.assigner_type(
             topk=tal_topk,
             num_classes=self.nc,
             alpha=0.5,
@@ -69,7 +72,7 @@ class v8DetectionLoss:
             stride=[float(s) for s in self.stride],
             topk2=tal_topk2,
         )
-        self.bbox_loss = BboxLoss(self.reg_max).to(self.device)
+        self.bbox_loss = self.bbox_loss_type(self.reg_max).to(self.device)
         self.proj = torch.arange(self.reg_max, dtype=torch.float, device=self.device)
         self._grids: dict[Any, Grid] = {}  # Any: sizes and device
 
@@ -117,18 +120,15 @@ class v8DetectionLoss:
             items.
         """
         with torch.autocast(preds["boxes"].device.type, enabled=False):
-            dist_BRA, logits_BCA = preds["boxes"].float(), preds["scores"].float()
+            raw_BRA, logits_BCA = self._raw_boxes(preds).float(), preds["scores"].float()
             grid = self._grid(preds["feats"])
             labels = self._labels(batch, len(logits_BCA), grid)
-            found = self._assign(
-                dist_BRA.detach(), logits_BCA.detach(), grid, labels, assign_kwargs
-            )
+            found = self._assign(raw_BRA.detach(), logits_BCA.detach(), grid, labels, assign_kwargs)
             total = score_sum(found.scores)
             cls_loss = self._classification(logits_BCA, found, labels) / total
-            box_loss, dist_loss = self._regression(dist_BRA, grid, found, labels, total)
-        gains = (self.hyp.box, self.hyp.cls, self.hyp.dfl)
-        parts = (box_loss, cls_loss, dist_loss)
-        vector = torch.stack([part * gain for part, gain in zip(parts, gains, strict=True)])
+            box_loss, *others = self._regression(raw_BRA, grid, found, labels, total)
+        parts = zip((box_loss, cls_loss, *others), self._gains(), strict=True)
+        vector = torch.stack([part * gain for part, gain in parts])
         items = dict(zip(self.loss_names, vector.detach().unbind(), strict=True))
         return (*self._dense(found, labels, logits_BCA), grid.points, grid.strides), vector, items
 
@@ -144,21 +144,47 @@ class v8DetectionLoss:
             scale_tensor: width, height, width, height of the network input.
         """
         image_n, order = targets[:, 0].long().sort(stable=True)
-        counts = torch.bincount(image_n, minlength=batch_size)
-        padded = targets.new_zeros((batch_size, int(counts.max()), targets.shape[1] - 1))
-        slot_n = (
-            torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[image_n]
-        )
-        padded[image_n, slot_n] = targets[order, 1:]
+        padded = self._in_slots(image_n, targets[order, 1:], batch_size)
         padded[..., 1:5] = xywh2xyxy(padded[..., 1:5] * scale_tensor)
+        return padded
+
+    @staticmethod
+    def _in_slots(image_n: Tensor, rows: Tensor, images: int) -> Tensor:
+        """Rows (n, C) sorted by image -> (B, M, C), zeros behind the rows of each image."""
+        counts = torch.bincount(image_n, minlength=images)
+        padded = rows.new_zeros((images, int(counts.max()), rows.shape[1]))
+        slot_n = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[image_n]
+        padded[image_n, slot_n] = rows
         return padded
 
     def bbox_decode(self, anchor_points: Tensor, pred_dist: Tensor) -> Tensor:
         """Corner boxes (B, A, 4) in cells from raw distances (B, A, 4 R)."""
-        if self.use_dfl:
-            bins = pred_dist.unflatten(-1, (4, self.reg_max)).softmax(dim=-1)
-            pred_dist = bins @ self.proj.to(bins)
-        return dist2bbox(pred_dist, anchor_points, xywh=False)
+        return dist2bbox(self._distances(pred_dist), anchor_points, xywh=False)
+
+    def _distances(self, pred_dist: Tensor) -> Tensor:
+        """Distances (..., 4) in cells from raw ones (..., 4 R)."""
+        if not self.use_dfl:
+            return pred_dist
+        bins = pred_dist.unflatten(-1, (4, self.reg_max)).softmax(dim=-1)
+        return bins @ self.proj.to(bins)
+
+    def _gains(self) -> tuple[float, ...]:
+        """Weights of the terms, in the order of `loss_names`."""
+        return self.hyp.box, self.hyp.cls, self.hyp.dfl
+
+    def _raw_boxes(self, preds: Outputs) -> Tensor:
+        """Everything boxes are decoded from, (B, 4 R or more, A)."""
+        boxes: Tensor = preds["boxes"]
+        return boxes
+
+    def _decode(self, points: Tensor, raw: Tensor) -> Tensor:
+        """Boxes (..., A, 4 or 5) in cells from rows of `_raw_boxes`."""
+        return self.bbox_decode(points, raw)
+
+    @staticmethod
+    def _scaled(boxes: Tensor, factor: Tensor) -> Tensor:
+        """Boxes in another unit of length."""
+        return boxes * factor
 
     def _grid(self, feats: Sequence[Tensor]) -> Grid:
         """Anchors of the given maps, built once per size and device."""
@@ -187,7 +213,7 @@ class v8DetectionLoss:
 
     def _assign(
         self,
-        dist_BRA: Tensor,
+        raw_BRA: Tensor,
         logits_BCA: Tensor,
         grid: Grid,
         labels: Labels,
@@ -203,9 +229,9 @@ class v8DetectionLoss:
             used[place_P] = True
             place = used.nonzero()[:, 0]
             image, anchor = place // anchors, place % anchors
-            decoded = self.bbox_decode(grid.points[anchor], dist_BRA[image, :, anchor][None])[0]
+            decoded = self._decode(grid.points[anchor], raw_BRA[image, :, anchor][None])[0]
             row = used.cumsum(0)[place_P] - 1
-            return (decoded * grid.strides[anchor])[row]
+            return self._scaled(decoded, grid.strides[anchor])[row]
 
         def scores(image_P: Tensor, anchor_P: Tensor, class_P: Tensor) -> Tensor:
             return logits_BCA[image_P, class_P, anchor_P].sigmoid()
@@ -213,7 +239,7 @@ class v8DetectionLoss:
         if isinstance(self.assigner, TaskAlignedAssigner):
             predictions = Predictions(images, anchors, scores, boxes)
             return self.assigner.assign(labels, points, predictions, grid.levels, **extra)
-        decoded = self.bbox_decode(grid.points, dist_BRA.permute(0, 2, 1)) * grid.strides
+        decoded = self._scaled(self._decode(grid.points, raw_BRA.permute(0, 2, 1)), grid.strides)
         padded = labels.padded(images)
         targets = self.assigner(
             logits_BCA.permute(0, 2, 1).sigmoid(), decoded, points, *padded, **extra
@@ -233,22 +259,23 @@ class v8DetectionLoss:
         return (dense if weights is None else dense * weights).sum()
 
     def _regression(
-        self, dist_BRA: Tensor, grid: Grid, found: Positives, labels: Labels, total: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Box and distance loss of the positives."""
-        dist_1PR = dist_BRA[found.images, :, found.anchors][None]
+        self, raw_BRA: Tensor, grid: Grid, found: Positives, labels: Labels, total: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Box and distance loss of the positives; subclasses append terms."""
+        raw_1PR = raw_BRA[found.images, :, found.anchors][None]
         points_P2, stride_P1 = grid.points[found.anchors], grid.strides[found.anchors]
-        return self.bbox_loss(
-            dist_1PR,
-            self.bbox_decode(points_P2, dist_1PR),
+        box, distance = self.bbox_loss(
+            raw_1PR[..., : 4 * self.reg_max],
+            self._decode(points_P2, raw_1PR),
             points_P2,
-            (labels.boxes[found.labels] / stride_P1)[None],
+            self._scaled(labels.boxes[found.labels], 1 / stride_P1)[None],
             found.scores[None, :, None],
             total,
             torch.ones((1, len(found)), dtype=torch.bool, device=total.device),
             grid.size_hw,
             stride_P1,
         )
+        return box, distance
 
     @staticmethod
     def _dense(found: Positives, labels: Labels, like_BCA: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,8 +1,9 @@
 """Prediction heads. Checkpoints name every class here as `ultralytics.nn.modules.head.X`."""
 
 from ultralytics.nn.modules.head.detect import Detect, v10Detect
+from ultralytics.nn.modules.head.obb import OBB, OBB26
 from ultralytics.utils.publishing import publish
 
-__all__ = ("Detect", "v10Detect")
+__all__ = ("OBB", "OBB26", "Detect", "v10Detect")
 
 publish(__name__, __all__)

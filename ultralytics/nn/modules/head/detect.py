@@ -21,7 +21,7 @@ from ultralytics.nn.modules.head.ranking import best
 from ultralytics.nn.modules.scope import current_scope
 from ultralytics.utils.logging import LOGGER
 
-__all__ = ["Detect", "v10Detect"]
+__all__ = ["Detect", "flatten_levels", "v10Detect"]
 
 ONE_TO_ONE = "one2one_"
 CACHED = ("anchors", "strides", "shape", "_grid")
@@ -153,8 +153,8 @@ class Detect(nn.Module):
         if box_head is None or cls_head is None:
             return {}
         return {
-            "boxes": _flat(box_head, x),
-            "scores": _flat(cls_head, x),
+            "boxes": flatten_levels(box_head, x),
+            "scores": flatten_levels(cls_head, x),
             "feats": x,
         }
 
@@ -174,7 +174,11 @@ class Detect(nn.Module):
         return y if self.export else (y, preds)
 
     def _inference(self, x: Prediction) -> Tensor:
-        return torch.cat((self._get_decode_boxes(x), x["scores"].sigmoid()), dim=1)
+        return torch.cat(self._columns(x), dim=1)
+
+    def _columns(self, x: Prediction) -> list[Tensor]:
+        """What y is made of, each (B, C, A): boxes, scores; heads that predict more append it."""
+        return [self._get_decode_boxes(x), x["scores"].sigmoid()]
 
     def _get_decode_boxes(self, x: Prediction) -> Tensor:
         points, strides = self._anchor_grid(x["feats"])
@@ -255,7 +259,7 @@ class Detect(nn.Module):
                 cls[-1].bias.data[: self.nc] = math.log(prior)
 
 
-def _flat(branch: nn.ModuleList, levels: Sequence[Tensor]) -> Tensor:
+def flatten_levels(branch: nn.ModuleList, levels: Sequence[Tensor]) -> Tensor:
     """One branch on every level, positions row-major, levels in order: (B, C, A)."""
     return torch.cat([part(x).flatten(2) for part, x in zip(branch, levels, strict=True)], dim=-1)
 
