@@ -48,8 +48,8 @@ class v8DetectionLoss:
         tal_topk2: how many of them are kept after conflicts; all when not given.
     """
 
-    assigner_type = TaskAlignedAssigner
-    bbox_loss_type = BboxLoss
+    assigner_type: type[TaskAlignedAssigner] = TaskAlignedAssigner
+    bbox_loss_type: type[BboxLoss] = BboxLoss
 
     def __init__(self, model: nn.Module, tal_topk: int = 10, tal_topk2: int | None = None) -> None:
         head: Any = model.model[-1]  # type: ignore[index]  # Any: every detection head
