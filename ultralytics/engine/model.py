@@ -20,6 +20,7 @@ from ultralytics.engine.facade import arguments, opening
 from ultralytics.errors import ConfigTypeError, NotAvailable, ResumeError
 from ultralytics.events import EVENTS, EventBus, Handler
 from ultralytics.nn import tasks
+from ultralytics.nn.backends.formats import WEIGHT_SUFFIXES
 from ultralytics.registry import get, resolve_name
 from ultralytics.utils.environment import ASSETS, RANK
 from ultralytics.utils.logging import LOGGER, configure_logging
@@ -112,7 +113,7 @@ class Model(nn.Module):
     def _load(self, weights: str, task: str | None = None) -> None:
         """Open weights, or remember the path of an exported model."""
         name = opening.fetched(weights)
-        if Path(name).suffix.lower() == ".pt":
+        if Path(name).suffix.lower() in WEIGHT_SUFFIXES:
             self._adopt(*tasks.load_checkpoint(name))
             if task and resolve_name(task) != self.task:
                 LOGGER.warning(f"{name} is a {self.task} model; task={task} is not used.")
@@ -193,7 +194,10 @@ class Model(nn.Module):
         return self
 
     def save(self, filename: str | Path = "saved_model.pt") -> None:
-        """Write a weights file: the network in float16, and whatever the opened file held."""
+        """Write a weights file: the network in float16, and whatever the opened file held.
+
+        A name that ends in .safetensors gets that format: tensors and text, without code of any kind.
+        """
         from ultralytics.engine.trainer.checkpoint import frozen_half, release_facts
 
         network = self._network()

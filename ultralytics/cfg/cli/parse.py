@@ -52,7 +52,14 @@ _LATER_WORDS = frozenset({"tune"})
 _FLAGS = frozenset(s.name for s in SETTINGS if s.kind == "flag") | OLD_FLAGS
 _BARE = frozenset(s.name for s in SETTINGS if isinstance(s.default, bool)) | OLD_FLAGS | {"nms"}
 _TRUTH = frozenset({"true", "false", "none"})
-_FILE_HINTS = {".pt": "model", ".yaml": "data", ".yml": "data", ".jpg": "source", ".png": "source"}
+_FILE_HINTS = {
+    ".pt": "model",
+    ".safetensors": "model",
+    ".yaml": "data",
+    ".yml": "data",
+    ".jpg": "source",
+    ".png": "source",
+}
 
 
 class EmptyValueError(ConfigError, AssertionError):

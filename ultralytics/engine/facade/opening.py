@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ultralytics.errors import CheckpointError, ConfigValueError
-from ultralytics.nn.backends.formats import FORMAT_SUFFIXES, format_of
+from ultralytics.nn.backends.formats import FORMAT_SUFFIXES, WEIGHT_SUFFIXES, format_of
 from ultralytics.registry import all_tasks, get, resolve_name
 from ultralytics.utils.checks import check_file, check_model_file_from_stem
 from ultralytics.utils.logging import LOGGER
@@ -26,7 +26,7 @@ def is_server(text: str) -> bool:
     """Whether a text is the address of an inference server: http or grpc, with host and path, no known file."""
     parts = urlsplit(text)
     has_all = bool(parts.netloc and parts.path and parts.scheme in ("http", "grpc"))
-    return has_all and not text.lower().endswith((".pt", ".yaml", ".yml"))
+    return has_all and not text.lower().endswith((*WEIGHT_SUFFIXES, ".yaml", ".yml"))
 
 
 def fetched(text: str) -> str:

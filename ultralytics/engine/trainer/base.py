@@ -22,6 +22,7 @@ from ultralytics.engine.trainer import checkpoint, exact, freezing, loop, memory
 from ultralytics.engine.trainer.schedule import Schedule, decay_function, nominal_accumulation
 from ultralytics.errors import ConfigValueError, DatasetError, NotAvailable, UltralyticsError
 from ultralytics.events import EventBus, Handler
+from ultralytics.nn.backends.formats import WEIGHT_SUFFIXES
 from ultralytics.nn.tasks.globals import remember_classes
 from ultralytics.utils import YAML
 from ultralytics.utils.callbacks import add_integration_callbacks
@@ -455,7 +456,7 @@ class BaseTrainer:
         if isinstance(self.model, nn.Module):
             return None
         cfg, weights, ckpt = self.model, None, None
-        if str(self.model).endswith(".pt"):
+        if str(self.model).lower().endswith(WEIGHT_SUFFIXES):
             weights, ckpt = load_checkpoint(self.model)
             cfg = weights.yaml
         if not self.resume:

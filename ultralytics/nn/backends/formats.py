@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
-__all__ = ["FORMAT_SUFFIXES", "format_of"]
+__all__ = ["FORMAT_SUFFIXES", "WEIGHT_SUFFIXES", "format_of"]
 
+WEIGHT_SUFFIXES = (".pt", ".safetensors")  # files of native networks
 FORMAT_SUFFIXES = {
-    ".pt": "pt",
+    **dict.fromkeys(WEIGHT_SUFFIXES, "pt"),
     ".torchscript": "torchscript",
     ".onnx": "onnx",
     "_openvino_model": "openvino",

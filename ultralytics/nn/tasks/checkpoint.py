@@ -17,6 +17,7 @@ from torch import nn
 
 from ultralytics.errors import CheckpointError, UltralyticsError, UnsafeCheckpoint
 from ultralytics.nn.tasks.globals import FOREIGN, Inert, Unknown, remember_classes, resolve
+from ultralytics.nn.tasks.portable import PORTABLE_SUFFIX, read_portable, write_portable
 from ultralytics.nn.tasks.unpickle import RESTRICTED, TRUSTING, names_in
 from ultralytics.nn.tasks.verify import verify_model
 from ultralytics.nn.tasks.yaml import guess_model_task
@@ -83,7 +84,7 @@ def load_checkpoint(
     """Open the network of a weights file, ready for inference.
 
     Args:
-        weight: as `torch_safe_load`.
+        weight: as `torch_safe_load`, or the path of a .safetensors file.
         device: where to put the network.
         inplace: let activations overwrite their inputs.
         fuse: fold normalisation.
@@ -94,11 +95,16 @@ def load_checkpoint(
     """
     from ultralytics.cfg.load import DEFAULT_CFG_DICT
 
-    ckpt, path = torch_safe_load(weight, trust=trust)
-    candidate = ckpt.get("ema") or ckpt.get("model")
-    if not isinstance(candidate, nn.Module):
-        raise CheckpointError(_no_network(ckpt, candidate, path))
-    model: Any = candidate.float()  # Any: a task model, or a user's own
+    model: Any  # Any: a task model, or a user's own
+    if str(weight).lower().endswith(PORTABLE_SUFFIX):
+        path = str(weight)
+        model, ckpt = read_portable(path)
+    else:
+        ckpt, path = torch_safe_load(weight, trust=trust)
+        candidate = ckpt.get("ema") or ckpt.get("model")
+        if not isinstance(candidate, nn.Module):
+            raise CheckpointError(_no_network(ckpt, candidate, path))
+        model = candidate.float()
     model.args = {**DEFAULT_CFG_DICT, **_plain_args(ckpt.get("train_args"))}
     model.pt_path = path
     if not getattr(model, "task", None):
@@ -126,12 +132,15 @@ def write_checkpoint(
 
     Args:
         ckpt: the dictionary of chapter 10, section 6.1.
-        path: where to.
+        path: where to. A name that ends in .safetensors gets that format, without `exact`.
         exact: tensors and plain containers kept beside it in a record of the same zip that other readers ignore.
 
     Raises:
         CheckpointError: the network has a class that is defined inside a function.
     """
+    if str(path).lower().endswith(PORTABLE_SUFFIX):
+        write_portable(ckpt, path)
+        return
     for key in ("model", "ema"):
         if isinstance(network := ckpt.get(key), nn.Module):
             remember_classes(network)

@@ -70,7 +70,8 @@ class DetectionModel(BaseModel):
         with torch.no_grad():
             raw = self._predict_once(torch.zeros(1, ch, PROBE_SIZE, PROBE_SIZE))
         levels = raw.get("one2many", raw)["feats"]
-        self.stride = torch.tensor([PROBE_SIZE / level.shape[-2] for level in levels])
+        sizes = [PROBE_SIZE / level.shape[-2] for level in levels]
+        self.stride = torch.tensor(sizes, device="cpu")  # known also while building without memory
         head.stride = self.stride
         self.train()
         head.bias_init()

@@ -5,6 +5,8 @@ The destination is changed in place. Names decide which class rows go where; sha
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -15,7 +17,7 @@ from ultralytics.nn.modules import Detect
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.torch_utils.initial import intersect_dicts
 
-__all__ = ["transfer_weights"]
+__all__ = ["adopt_class_width", "class_widths", "transfer_weights"]
 
 FIRST_CONV = "model.0.conv.weight"
 CLASS_BRANCHES = ("cv3", "one2one_cv3")
@@ -27,7 +29,7 @@ Net = Any  # Any: a task model, or a wrapper of a checkpoint that looks like one
 def transfer_weights(target: Net, source: Net, verbose: bool = True) -> None:
     """Copy what fits from `source` (converted to float32) into `target`."""
     source = source.float()
-    _adopt_class_width(target, source)
+    adopt_class_width(target, source)
     stored: State = dict(source.state_dict())
     total = len(stored)
     remapped = _remap_classes(target, source, stored)
@@ -56,7 +58,7 @@ def _fused(model: Net) -> bool:
     return bool(test()) if callable(test) else False
 
 
-def _adopt_class_width(target: Net, source: Net) -> None:
+def adopt_class_width(target: Net, source: Net) -> None:
     """Give class branches the source's hidden width where it differs only because the class count does."""
     ours, theirs = target.model[-1], source.model[-1]
     if not (isinstance(ours, Detect) and isinstance(theirs, Detect)):
@@ -75,6 +77,12 @@ def _adopt_class_width(target: Net, source: Net) -> None:
                 changed = True
     if changed:
         ours.bias_init()
+
+
+def class_widths(shapes: Mapping[str, tuple[int, ...]], head: int) -> list[int]:
+    """Hidden channels of every class branch, from the shapes of a state; `head` is the row of the head."""
+    pattern = re.compile(rf"model\.{head}\.({'|'.join(CLASS_BRANCHES)})\.\d+\.2\.weight")
+    return [shape[1] for name, shape in sorted(shapes.items()) if pattern.fullmatch(name)]
 
 
 def _input_widths(head: Detect) -> list[int]:
