@@ -13,7 +13,11 @@ __all__ = ["publish"]
 
 
 def publish(package: str, names: Iterable[str]) -> None:
-    """Set `__module__` of the named classes of a package to the package itself."""
+    """Set `__module__` of the named classes of a package, and of their static methods, to the package itself."""
     namespace = vars(sys.modules[package])
     for name in names:
-        namespace[name].__module__ = package
+        published = namespace[name]
+        published.__module__ = package
+        for member in vars(published).values():
+            if isinstance(member, staticmethod):  # stored by name when an instance holds it
+                member.__func__.__module__ = package

@@ -9,6 +9,7 @@ import pathlib
 from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum
+from inspect import getattr_static
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -17,13 +18,13 @@ from torch import Tensor, nn
 
 from ultralytics.errors import CheckpointError
 from ultralytics.nn import modules
-from ultralytics.nn.modules import block, conv, head
+from ultralytics.nn.modules import block, conv, head, transformer
 from ultralytics.nn.tasks.layers import registered_classes
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
 __all__ = ["FOREIGN", "Inert", "Unknown", "callable_from_pickle", "remember_classes", "resolve"]
 
-MODULE_HOMES = (conv, block, head)
+MODULE_HOMES = (conv, block, transformer, head)
 MOVED = {
     "ultralytics.yolo.utils": "ultralytics.utils",
     "ultralytics.yolo.v8": "ultralytics.models.yolo",
@@ -103,7 +104,8 @@ def _attribute(owner: object, name: str) -> object:
         if issubclass(kind, nn.Module):
             function = getattr(kind, name, None)
             if isinstance(function, FunctionType):
-                return function if owner is kind else MethodType(function, owner)
+                is_free = owner is kind or isinstance(getattr_static(kind, name), staticmethod)
+                return function if is_free else MethodType(function, owner)
     if isinstance(owner, type) and issubclass(owner, Enum) and name in owner.__members__:
         return owner[name]
     raise Unknown(f"getattr(..., {name!r})")

@@ -14,10 +14,11 @@ from torch import nn
 
 from ultralytics.errors import ConfigValueError, nearest
 from ultralytics.nn import modules
-from ultralytics.nn.modules import block, conv, head
+from ultralytics.nn.modules import block, conv, head, transformer
 
 __all__ = ["Row", "Rule", "known_names", "lookup", "register_module", "registered_classes"]
 
+HOMES = (conv, block, transformer, head)
 Args = list[Any]  # Any: literals of a model file and, once rewritten, lists of channels
 
 
@@ -262,7 +263,8 @@ def registered_classes() -> dict[str, type[nn.Module]]:
 
 def known_names() -> list[str]:
     """Names a row may use, apart from `nn.*` and `torchvision.ops.*`."""
-    library = {*modules.__all__, *block.__all__, *conv.__all__, *head.__all__} - {"autopad"}
+    homes = (modules, *HOMES)
+    library = {name for home in homes for name in home.__all__} - {"autopad"}
     return sorted(library | _REGISTERED.keys())
 
 
@@ -280,7 +282,7 @@ def lookup(name: str) -> tuple[type[nn.Module], Rule]:
         import torchvision
 
         return _module_class(torchvision.ops, name), _plain
-    for home in (conv, block, head):
+    for home in HOMES:
         if name in home.__all__ and isinstance(found := getattr(home, name), type):
             return found, _LIBRARY_RULES.get(name, _plain)
     known: Sequence[str] = known_names()

@@ -14,6 +14,7 @@ from ultralytics.nn.modules.block.csp import (
     C1,
     C2,
     C3,
+    C3TR,
     C2f,
     C3f,
     C3Ghost,
@@ -32,6 +33,16 @@ from ultralytics.nn.modules.block.elan import (
     RepVGGDW,
 )
 from ultralytics.nn.modules.block.hgnet import HGBlock, HGStem
+from ultralytics.nn.modules.block.open_vocabulary import (
+    SAVPE,
+    BNContrastiveHead,
+    C2fAttn,
+    ContrastiveHead,
+    ImagePoolingAttn,
+    MaxSigmoidAttnBlock,
+    Residual,
+    SwiGLUFFN,
+)
 from ultralytics.nn.modules.block.pooling import SPP, SPPELAN, SPPF, AConv, ADown, SCDown
 from ultralytics.nn.modules.block.proto import DFL, Proto, Proto26
 from ultralytics.utils.publishing import publish
@@ -41,10 +52,12 @@ __all__ = (
     "C2",
     "C2PSA",
     "C3",
+    "C3TR",
     "CIB",
     "DFL",
     "ELAN1",
     "PSA",
+    "SAVPE",
     "SPP",
     "SPPELAN",
     "SPPF",
@@ -54,9 +67,11 @@ __all__ = (
     "AConv",
     "ADown",
     "Attention",
+    "BNContrastiveHead",
     "Bottleneck",
     "BottleneckCSP",
     "C2f",
+    "C2fAttn",
     "C2fCIB",
     "C2fPSA",
     "C3Ghost",
@@ -66,9 +81,12 @@ __all__ = (
     "C3x",
     "CBFuse",
     "CBLinear",
+    "ContrastiveHead",
     "GhostBottleneck",
     "HGBlock",
     "HGStem",
+    "ImagePoolingAttn",
+    "MaxSigmoidAttnBlock",
     "PSABlock",
     "Proto",
     "Proto26",
@@ -79,7 +97,9 @@ __all__ = (
     "RepVGGDW",
     "ResNetBlock",
     "ResNetLayer",
+    "Residual",
     "SCDown",
+    "SwiGLUFFN",
 )
 
 publish(__name__, __all__)

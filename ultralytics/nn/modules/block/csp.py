@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from ultralytics.nn.modules.block.bottleneck import Bottleneck, GhostBottleneck, RepBottleneck
 from ultralytics.nn.modules.conv import Conv, RepConv
+from ultralytics.nn.modules.transformer import TransformerBlock
 
-__all__ = ["C1", "C2", "C3", "C2f", "C3Ghost", "C3f", "C3k", "C3x", "RepC3", "RepCSP"]
+__all__ = ["C1", "C2", "C3", "C3TR", "C2f", "C3Ghost", "C3f", "C3k", "C3x", "RepC3", "RepCSP"]
 
 UnitFactory = Callable[[int], nn.Module]  # hidden channels -> one repeated unit
 
@@ -59,11 +60,17 @@ class C2f(nn.Module):
         super().__init__()
         self._wire(c1, c2, n, e, lambda c: Bottleneck(c, c, shortcut, g, (3, 3), 1.0))
 
-    def _wire(self, c1: int, c2: int, n: int, e: float, unit: UnitFactory) -> None:
-        """Create the children every variant shares; called after `nn.Module.__init__`."""
+    def _wire(self, c1: int, c2: int, n: int, e: float, unit: UnitFactory, extra: int = 0) -> None:
+        """Create the children every variant shares; called after `nn.Module.__init__`.
+
+        Args:
+            c1, c2, n, e: as in the constructor.
+            unit: makes one repeated unit.
+            extra: further outputs of a variant's own that are joined.
+        """
         self.c = int(c2 * e)
         self.cv1 = Conv(c1, 2 * self.c, 1, 1)
-        self.cv2 = Conv((2 + n) * self.c, c2, 1)
+        self.cv2 = Conv((2 + n + extra) * self.c, c2, 1)
         self.m = nn.ModuleList(unit(self.c) for _ in range(n))
 
     def _chain(self, parts: list[Tensor]) -> Tensor:
@@ -137,6 +144,18 @@ class C3Ghost(C3):
     ) -> None:
         nn.Module.__init__(self)
         self._wire(c1, c2, n, e, lambda c: GhostBottleneck(c, c))
+
+
+class C3TR(C3):
+    """`C3` with transformer layers; `shortcut` and `g` have no effect."""
+
+    def __init__(
+        self, c1: int, c2: int, n: int = 1, shortcut: bool = True, g: int = 1, e: float = 0.5
+    ) -> None:
+        nn.Module.__init__(self)
+        self._wire(c1, c2, 0, e, nn.Identity)
+        hidden = int(c2 * e)
+        self.m = TransformerBlock(hidden, hidden, 4, n)
 
 
 class RepCSP(C3):
