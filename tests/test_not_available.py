@@ -17,7 +17,7 @@ LACKING = [
     ("ultralytics.models.yolo", "SegmentationTrainer", "task segment"),
     ("ultralytics.models.yolo", "OBBPredictor", "task obb"),
     ("ultralytics.models.yolo", "pose", "task pose"),
-    ("ultralytics.nn.tasks", "SegmentationModel", "task segment"),
+    ("ultralytics.nn.tasks", "SemanticSegmentationModel", "task semantic"),
     ("ultralytics.data", "ClassificationDataset", "task classify"),
     ("ultralytics.data.annotator", "auto_annotate", "SAM"),
     ("ultralytics.data.converter", "yolo_bbox2segment", "SAM"),

@@ -58,7 +58,7 @@ from ultralytics.nn.modules.conv import (
     RepConv,
     SpatialAttention,
 )
-from ultralytics.nn.modules.head import OBB, OBB26, Detect, v10Detect
+from ultralytics.nn.modules.head import OBB, OBB26, Detect, Segment, Segment26, v10Detect
 from ultralytics.nn.modules.transformer import (
     AIFI,
     MLP,
@@ -136,6 +136,8 @@ __all__ = (
     "RepVGGDW",
     "ResNetLayer",
     "SCDown",
+    "Segment",
+    "Segment26",
     "SpatialAttention",
     "TransformerBlock",
     "TransformerEncoderLayer",

@@ -21,6 +21,7 @@ from ultralytics.nn.tasks.detection import DetectionModel
 from ultralytics.nn.tasks.layers import register_module
 from ultralytics.nn.tasks.obb import OBBModel
 from ultralytics.nn.tasks.parse import parse_model
+from ultralytics.nn.tasks.segmentation import SegmentationModel
 from ultralytics.utils.publishing import publish
 
 # Names of the interface that belong to other tasks.
@@ -32,7 +33,6 @@ __getattr__ = attach(
         "DepthModel": "task depth is",
         "PoseModel": "task pose is",
         "RTDETRDetectionModel": "RT-DETR models are",
-        "SegmentationModel": "task segment is",
         "SemanticSegmentationModel": "task semantic is",
         "WorldModel": "open-vocabulary models are",
         "YOLOEModel": "open-vocabulary models are",
@@ -44,6 +44,7 @@ __all__ = (
     "BaseModel",
     "DetectionModel",
     "OBBModel",
+    "SegmentationModel",
     "guess_model_scale",
     "guess_model_task",
     "load_checkpoint",
@@ -55,4 +56,4 @@ __all__ = (
     "yaml_model_load",
 )
 
-publish(__name__, ("BaseModel", "DetectionModel", "OBBModel"))
+publish(__name__, ("BaseModel", "DetectionModel", "OBBModel", "SegmentationModel"))

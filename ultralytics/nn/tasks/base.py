@@ -190,7 +190,7 @@ def _has_parts_to_fuse(module: nn.Module) -> bool:
         return isinstance(module._modules.get("bn"), nn.BatchNorm2d)
     if isinstance(module, (RepConv, RepVGGDW)):
         return "conv1" in module._modules
-    return isinstance(module, Detect) and module.is_dual and module.cv2 is not None
+    return isinstance(module, Detect) and module.has_training_parts
 
 
 def _fuse_module(module: nn.Module) -> None:

@@ -149,6 +149,12 @@ def _box_head(row: Row) -> Args:
     return [*row.args, row.reg_max, row.end2end, row.inputs]
 
 
+def _mask_head(row: Row) -> Args:
+    """As a box head; the width of the prototypes follows the scale."""
+    row.args[2:3] = [row.scaled(width) for width in row.args[2:3]]
+    return _box_head(row)
+
+
 def _levels_last(row: Row) -> Args:
     row.out = row.channels[-1]
     return [*row.args, row.inputs]
@@ -223,6 +229,7 @@ _LIBRARY_RULES: dict[str, Rule] = {
     "CBFuse": _cbfuse,
     "Index": _declared,
     **dict.fromkeys(["Detect", "OBB", "OBB26"], _box_head),
+    **dict.fromkeys(["Segment", "Segment26"], _mask_head),
     "v10Detect": _levels_last,
 }
 _TORCH_RULES: dict[str, Rule] = {"nn.ConvTranspose2d": _scaled, "nn.BatchNorm2d": _batchnorm}

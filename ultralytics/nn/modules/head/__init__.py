@@ -2,8 +2,9 @@
 
 from ultralytics.nn.modules.head.detect import Detect, v10Detect
 from ultralytics.nn.modules.head.obb import OBB, OBB26
+from ultralytics.nn.modules.head.segment import Segment, Segment26
 from ultralytics.utils.publishing import publish
 
-__all__ = ("OBB", "OBB26", "Detect", "v10Detect")
+__all__ = ("OBB", "OBB26", "Detect", "Segment", "Segment26", "v10Detect")
 
 publish(__name__, __all__)

@@ -134,6 +134,11 @@ class Detect(nn.Module):
         """Parts of the NMS-free branch."""
         return {"box_head": self.one2one_cv2, "cls_head": self.one2one_cv3}
 
+    @property
+    def has_training_parts(self) -> bool:
+        """Whether parts are left that inference does not read, which `fuse` drops."""
+        return self.is_dual and self.cv2 is not None
+
     def fuse(self) -> None:
         """Drop the branch that `end2end` does not select, for good. Heads with one branch stay as they are."""
         keep_twins = self.end2end
