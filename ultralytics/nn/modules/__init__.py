@@ -58,7 +58,15 @@ from ultralytics.nn.modules.conv import (
     RepConv,
     SpatialAttention,
 )
-from ultralytics.nn.modules.head import OBB, OBB26, Detect, Segment, Segment26, v10Detect
+from ultralytics.nn.modules.head import (
+    OBB,
+    OBB26,
+    Depth,
+    Detect,
+    Segment,
+    Segment26,
+    v10Detect,
+)
 from ultralytics.nn.modules.transformer import (
     AIFI,
     MLP,
@@ -116,6 +124,7 @@ __all__ = (
     "DWConvTranspose2d",
     "DeformableTransformerDecoder",
     "DeformableTransformerDecoderLayer",
+    "Depth",
     "Detect",
     "Focus",
     "GhostBottleneck",

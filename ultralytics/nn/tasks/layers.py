@@ -155,6 +155,11 @@ def _mask_head(row: Row) -> Args:
     return _box_head(row)
 
 
+def _depth(row: Row) -> Args:
+    row.out = row.channels[-1]
+    return [row.args[0], row.inputs]
+
+
 def _levels_last(row: Row) -> Args:
     row.out = row.channels[-1]
     return [*row.args, row.inputs]
@@ -230,6 +235,7 @@ _LIBRARY_RULES: dict[str, Rule] = {
     "Index": _declared,
     **dict.fromkeys(["Detect", "OBB", "OBB26"], _box_head),
     **dict.fromkeys(["Segment", "Segment26"], _mask_head),
+    "Depth": _depth,
     "v10Detect": _levels_last,
 }
 _TORCH_RULES: dict[str, Rule] = {"nn.ConvTranspose2d": _scaled, "nn.BatchNorm2d": _batchnorm}

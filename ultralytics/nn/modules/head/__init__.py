@@ -1,10 +1,19 @@
 """Prediction heads. Checkpoints name every class here as `ultralytics.nn.modules.head.X`."""
 
+from ultralytics.nn.modules.head.depth import Depth
 from ultralytics.nn.modules.head.detect import Detect, v10Detect
 from ultralytics.nn.modules.head.obb import OBB, OBB26
 from ultralytics.nn.modules.head.segment import Segment, Segment26
 from ultralytics.utils.publishing import publish
 
-__all__ = ("OBB", "OBB26", "Detect", "Segment", "Segment26", "v10Detect")
+__all__ = (
+    "OBB",
+    "OBB26",
+    "Depth",
+    "Detect",
+    "Segment",
+    "Segment26",
+    "v10Detect",
+)
 
 publish(__name__, __all__)
