@@ -33,6 +33,7 @@ from ultralytics.utils.metrics.coco_matching import (
 
 __all__ = [
     "CocoEvaluator",
+    "CocoNumbers",
     "CocoPoseEvaluator",
     "CocoPoseSummary",
     "CocoSummary",
@@ -44,17 +45,19 @@ SMALL, MEDIUM = 32.0**2, 96.0**2  # px; areas up to which objects are small and 
 ENDLESS = 1e10
 
 
-class _Summary:
-    """Numbers in the customary order, then `per_class`."""
+@dataclass(frozen=True)
+class CocoNumbers:
+    """Average precision over overlaps of 0.50 to 0.95, at 0.50 and at 0.75; children add more."""
 
     names: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]]
-    per_class: dict[int, float]
+    ap: float
+    ap50: float
+    ap75: float
 
     @property
     def stats(self) -> list[float]:
         """The numbers in the customary order."""
-        listed: Any = fields(self)  # type: ignore[arg-type]  # children are dataclasses
-        return [getattr(self, field.name) for field in listed if field.name != "per_class"]
+        return [getattr(self, field.name) for field in fields(self) if field.name != "per_class"]
 
     def lines(self) -> list[str]:
         """Two lines of text, one of precision and one of recall; absent sizes show as "-"."""
@@ -68,7 +71,7 @@ class _Summary:
 
 
 @dataclass(frozen=True)
-class CocoSummary(_Summary):
+class CocoSummary(CocoNumbers):
     """Average precision (ap*) and recall (ar*) of boxes or masks, in [0, 1]; -1 where no target exists.
 
     `ap` averages overlaps 0.50 to 0.95; small is below 32 x 32 pixels, large above 96 x 96; ar1, ar10 and ar100 allow
@@ -79,9 +82,6 @@ class CocoSummary(_Summary):
         ("AP", "AP50", "AP75", "small", "medium", "large"),
         ("AR@1", "AR@10", "AR@100", "small", "medium", "large"),
     )
-    ap: float
-    ap50: float
-    ap75: float
     ap_small: float
     ap_medium: float
     ap_large: float
@@ -95,16 +95,13 @@ class CocoSummary(_Summary):
 
 
 @dataclass(frozen=True)
-class CocoPoseSummary(_Summary):
+class CocoPoseSummary(CocoNumbers):
     """The ten numbers of keypoints, as in `CocoSummary`; 20 detections per image and class count."""
 
     names = (
         ("AP", "AP50", "AP75", "medium", "large"),
         ("AR", "AR50", "AR75", "medium", "large"),
     )
-    ap: float
-    ap50: float
-    ap75: float
     ap_medium: float
     ap_large: float
     ar: float
@@ -191,6 +188,10 @@ class OverlapEvaluator:
                 pairs=matrix_pairs(alike, overlap),
             )
         )
+
+    def evaluate(self) -> CocoNumbers:
+        """The numbers of everything added so far."""
+        raise NotImplementedError("an evaluator of its own kind of overlap sums up the averages")
 
     def averages(self) -> Averages:
         """Match everything added so far and average it. Classes without targets do not count."""

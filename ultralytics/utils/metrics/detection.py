@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,12 +18,26 @@ from ultralytics.utils.metrics.metric import Metric
 from ultralytics.utils.simple_class import SimpleClass
 
 if TYPE_CHECKING:
-    from ultralytics.utils.metrics.coco import CocoSummary
+    from ultralytics.utils.metrics.coco import CocoNumbers, CocoPoseSummary, CocoSummary
 
-__all__ = ["DetMetrics", "OBBMetrics", "PoseMetrics", "SegmentMetrics"]
+__all__ = ["DetMetrics", "Kind", "OBBMetrics", "PoseMetrics", "SegmentMetrics"]
 
 _SHARED_STATS = ("conf", "pred_cls", "target_cls", "target_img")
 _CURVES = ("Precision-Recall", "F1-Confidence", "Precision-Confidence", "Recall-Confidence")
+
+
+class Kind(NamedTuple):
+    """One thing that is measured: where its numbers are, and how it is called."""
+
+    attribute: str  # of the averages
+    matches: str  # key of its matches in the statistics
+    letter: str  # in the keys of results
+    title: str  # in files and tables
+    coco: str  # attribute of its COCO numbers
+    plural: str  # in sentences
+
+
+BOX = Kind("box", "tp", "B", "Box", "coco", "boxes")
 
 
 class DetMetrics(SimpleClass, DataExportMixin):
@@ -35,33 +49,45 @@ class DetMetrics(SimpleClass, DataExportMixin):
     """
 
     box: Metric
-    # attribute of the averages, key of their matches, letter of their keys, name in files and tables
-    _kinds: ClassVar[tuple[tuple[str, str, str, str], ...]] = (("box", "tp", "B", "Box"),)
+    coco: CocoSummary | None
+    kinds: ClassVar[tuple[Kind, ...]] = (BOX,)
 
     def __init__(self, names: Mapping[int, str] | None = None) -> None:
         self.names = {} if names is None else names
         self.speed = {"preprocess": 0.0, "inference": 0.0, "loss": 0.0, "postprocess": 0.0}
-        for attribute, *_ in self._kinds:
-            setattr(self, attribute, Metric())
+        for kind in self.kinds:
+            setattr(self, kind.attribute, Metric())
+            setattr(self, kind.coco, None)
         # values are arrays of every image, in order
         self.stats: dict[str, list[Any]] = {
-            key: [] for key in (*(kind[1] for kind in self._kinds), *_SHARED_STATS)
+            key: [] for key in (*(kind.matches for kind in self.kinds), *_SHARED_STATS)
         }
         self.nt_per_class: Any = None  # integer array after `process`
         self.nt_per_image: Any = None
-        self.coco: CocoSummary | None = None
 
     @property
-    def _parts(self) -> list[Metric]:
-        return [getattr(self, attribute) for attribute, *_ in self._kinds]
+    def parts(self) -> list[Metric]:
+        """Averages of each kind."""
+        return [getattr(self, kind.attribute) for kind in self.kinds]
+
+    @property
+    def coco_numbers(self) -> dict[str, CocoNumbers]:
+        """COCO numbers by letter of the kind, as far as they were computed."""
+        found = {kind.letter: getattr(self, kind.coco) for kind in self.kinds}
+        return {letter: numbers for letter, numbers in found.items() if numbers is not None}
+
+    def set_coco(self, letter: str, numbers: CocoNumbers | None) -> None:
+        """Keep the COCO numbers of a kind, under the attribute of that kind."""
+        kind = next(kind for kind in self.kinds if kind.letter == letter)
+        setattr(self, kind.coco, numbers)
 
     def update_stats(self, stat: dict[str, Any]) -> None:  # arrays, and the name of the image
         """Add one image: tp (N, 10), conf, pred_cls, target_cls, target_img (its classes once each), im_name."""
         for key, collected in self.stats.items():
             collected.append(stat[key])
-        for part, (_, matches, *_) in zip(self._parts, self._kinds, strict=True):
+        for part, kind in zip(self.parts, self.kinds, strict=True):
             part.update_image_metrics(
-                stat[matches], stat["target_cls"], stat["pred_cls"], stat["im_name"]
+                stat[kind.matches], stat["target_cls"], stat["pred_cls"], stat["im_name"]
             )
 
     def process(
@@ -77,15 +103,15 @@ class DetMetrics(SimpleClass, DataExportMixin):
         """
         stats = {key: np.concatenate(parts, 0) for key, parts in self.stats.items()}
         shared = (stats["conf"], stats["pred_cls"], stats["target_cls"])
-        for part, (_, matches, _, title) in zip(self._parts, self._kinds, strict=True):
+        for part, kind in zip(self.parts, self.kinds, strict=True):
             results = ap_per_class(
-                stats[matches],
+                stats[kind.matches],
                 *shared,
                 plot=plot,
                 on_plot=on_plot,
                 save_dir=save_dir,
                 names=self.names,
-                prefix=title,
+                prefix=kind.title,
             )
             part.nc = len(self.names)
             part.update(results[2:])
@@ -101,40 +127,40 @@ class DetMetrics(SimpleClass, DataExportMixin):
 
     def clear_image_metrics(self) -> None:
         """Forget the numbers of single images."""
-        for part in self._parts:
+        for part in self.parts:
             part.clear_image_metrics()
 
     @property
     def keys(self) -> list[str]:
         """Names of `mean_results`."""
         return [
-            f"metrics/{name}({letter})"
-            for *_, letter, _ in self._kinds
+            f"metrics/{name}({kind.letter})"
+            for kind in self.kinds
             for name in ("precision", "recall", "mAP50", "mAP50-95")
         ]
 
     def mean_results(self) -> list[float]:
         """Mean precision, recall, mAP50 and mAP50-95 of each kind."""
-        return [value for part in self._parts for value in part.mean_results()]
+        return [value for part in self.parts for value in part.mean_results()]
 
     def class_result(self, i: int) -> Any:  # a tuple for one kind, longer for more
         """Precision, recall, AP50 and AP50-95 of the i-th class that has targets, per kind."""
-        return tuple(value for part in self._parts for value in part.class_result(i))
+        return tuple(value for part in self.parts for value in part.class_result(i))
 
     @property
     def maps(self) -> Floats:
         """Average precision of every class of the model; with two kinds their sum (see `.seg`, `.pose`)."""
-        return np.sum([part.maps for part in self._parts], axis=0)
+        return np.sum([part.maps for part in self.parts], axis=0)
 
     @property
     def fitness(self) -> float:
         """Sum of the kinds' mAP50-95."""
-        return float(sum(part.fitness() for part in self._parts))
+        return float(sum(part.fitness() for part in self.parts))
 
     @property
     def ap_class_index(self) -> Any:  # list before the first `process`, array afterwards
         """Numbers of the classes that have targets."""
-        return self._parts[0].ap_class_index
+        return self.parts[0].ap_class_index
 
     @property
     def results_dict(self) -> dict[str, float]:
@@ -145,12 +171,12 @@ class DetMetrics(SimpleClass, DataExportMixin):
     @property
     def curves(self) -> list[str]:
         """Names of `curves_results`."""
-        return [f"{curve}({letter})" for *_, letter, _ in self._kinds for curve in _CURVES]
+        return [f"{curve}({kind.letter})" for kind in self.kinds for curve in _CURVES]
 
     @property
     def curves_results(self) -> list[list[Any]]:
         """[x, y, x label, y label] of every curve."""
-        return [curve for part in self._parts for curve in part.curves_results]
+        return [curve for part in self.parts for curve in part.curves_results]
 
     def summary(self, normalize: bool = True, decimals: int = 5) -> list[dict[str, Any]]:
         """One row per class that has targets. `normalize` changes nothing; values are always in [0, 1]."""
@@ -161,13 +187,14 @@ class DetMetrics(SimpleClass, DataExportMixin):
                 "Images": self.nt_per_image[c],
                 "Instances": self.nt_per_class[c],
             }
-            for part, (*_, title) in zip(self._parts, self._kinds, strict=True):
+            for part, kind in zip(self.parts, self.kinds, strict=True):
+                title = kind.title
                 row |= {
                     f"{title}-P": round(float(part.p[i]), decimals),
                     f"{title}-R": round(float(part.r[i]), decimals),
                     f"{title}-F1": round(float(part.f1[i]), decimals),
                 }
-                if title == "Box":
+                if kind is BOX:
                     row |= {
                         "mAP50": round(float(part.ap50[i]), decimals),
                         "mAP75": round(float(part.all_ap[i, 5]), decimals),
@@ -182,14 +209,16 @@ class OBBMetrics(DetMetrics):
 
 
 class SegmentMetrics(DetMetrics):
-    """Metrics of boxes (`box`) and masks (`seg`)."""
+    """Metrics of boxes (`box`, `coco`) and masks (`seg`, `coco_seg`)."""
 
     seg: Metric
-    _kinds = (("box", "tp", "B", "Box"), ("seg", "tp_m", "M", "Mask"))
+    coco_seg: CocoSummary | None
+    kinds = (BOX, Kind("seg", "tp_m", "M", "Mask", "coco_seg", "masks"))
 
 
 class PoseMetrics(DetMetrics):
-    """Metrics of boxes (`box`) and poses (`pose`)."""
+    """Metrics of boxes (`box`, `coco`) and poses (`pose`, `coco_pose`)."""
 
     pose: Metric
-    _kinds = (("box", "tp", "B", "Box"), ("pose", "tp_p", "P", "Pose"))
+    coco_pose: CocoPoseSummary | None
+    kinds = (BOX, Kind("pose", "tp_p", "P", "Pose", "coco_pose", "poses"))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ultralytics.utils.metrics.coco import CocoSummary
+from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.metrics.coco import CocoNumbers
 
 __all__ = [
     "by_size",
@@ -21,9 +22,13 @@ __all__ = [
     "image_id",
     "label_name",
     "load_json",
+    "log_coco",
+    "result_rows",
     "size_keys",
     "unique_names",
 ]
+
+SIZES = ("small", "medium", "large")
 
 
 def unique_names(im_files: Sequence[str]) -> Callable[[str], str]:
@@ -62,6 +67,29 @@ def image_id(path: Path) -> int | str:
     return int(stem) if stem.isascii() and stem.isdecimal() else stem
 
 
+def result_rows(
+    im_file: str,
+    categories: Sequence[int],
+    scores: Sequence[float],
+    found: Mapping[str, Sequence[Any]],
+) -> list[dict[str, Any]]:
+    """COCO result rows of one image.
+
+    Args:
+        im_file: file of the image.
+        categories: category number of each detection.
+        scores: its confidence.
+        found: what was found, by name of the field, with one value per detection.
+    """
+    path = Path(im_file)
+    head = {"image_id": image_id(path), "file_name": path.name}
+    shapes = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
+    return [
+        {**head, "category_id": category, **shape, "score": round(score, 5)}
+        for category, shape, score in zip(categories, shapes, scores, strict=True)
+    ]
+
+
 def load_json(source: Any) -> Any:  # Any: JSON values
     """Parsed content of a file; anything but a path is returned as it is."""
     if isinstance(source, (str, Path)):
@@ -71,10 +99,18 @@ def load_json(source: Any) -> Any:  # Any: JSON values
 
 def size_keys(letter: str) -> list[str]:
     """Keys of average precision by object size."""
-    return [f"metrics/mAP_{size}({letter})" for size in ("small", "medium", "large")]
+    return [f"metrics/mAP_{size}({letter})" for size in SIZES]
 
 
-def by_size(coco: CocoSummary, letter: str) -> dict[str, float]:
-    """Average precision by object size; -1 where there is no such object."""
-    values = (coco.ap_small, coco.ap_medium, coco.ap_large)
-    return dict(zip(size_keys(letter), values, strict=True))
+def by_size(coco: CocoNumbers, letter: str) -> dict[str, float]:
+    """Average precision by those object sizes the numbers have; -1 where there is no such object."""
+    values = [getattr(coco, f"ap_{size}", None) for size in SIZES]
+    pairs = zip(size_keys(letter), values, strict=True)
+    return {key: value for key, value in pairs if value is not None}
+
+
+def log_coco(title: str, numbers: CocoNumbers) -> None:
+    """Log COCO numbers below a title."""
+    LOGGER.info(title)
+    for line in numbers.lines():
+        LOGGER.info(f"  {line}")

@@ -7,13 +7,13 @@ also evaluates the boxes in original pixels the COCO way (`metrics.coco`). Speci
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ultralytics.data import build_dataloader, build_yolo_dataset
 from ultralytics.engine.validator import BaseValidator, Batch
@@ -21,6 +21,12 @@ from ultralytics.errors import NotAvailable
 from ultralytics.geometry.boxes import xywh2xyxy, xyxy2xywh
 from ultralytics.geometry.iou import box_iou
 from ultralytics.geometry.letterbox import scale_boxes
+from ultralytics.models.yolo.detect.host import (
+    check_max_det,
+    labels_on_host,
+    on_host,
+    prepare_head,
+)
 from ultralytics.models.yolo.detect.records import (
     by_size,
     category_ids,
@@ -28,12 +34,20 @@ from ultralytics.models.yolo.detect.records import (
     image_id,
     label_name,
     load_json,
+    log_coco,
+    result_rows,
     size_keys,
     unique_names,
 )
 from ultralytics.utils.environment import RANK
+from ultralytics.utils.gather import gather_from_ranks
 from ultralytics.utils.logging import LOGGER
-from ultralytics.utils.metrics.coco import CocoEvaluator, evaluate_files
+from ultralytics.utils.metrics.coco import (
+    CocoEvaluator,
+    CocoNumbers,
+    OverlapEvaluator,
+    evaluate_files,
+)
 from ultralytics.utils.metrics.confusion import ConfusionMatrix
 from ultralytics.utils.metrics.detection import DetMetrics
 from ultralytics.utils.nms import non_max_suppression
@@ -42,7 +56,6 @@ __all__ = ["DetectionValidator"]
 
 Prediction = dict[str, Tensor]
 
-DEFAULT_MAX_DET = 300
 MATRIX_CONF = 0.25  # lowest confidence in the confusion matrix, unless the user chose one
 COCO_SPLITS = ("val2017.txt", "test-dev2017.txt")
 
@@ -50,13 +63,33 @@ COCO_SPLITS = ("val2017.txt", "test-dev2017.txt")
 class DetectionValidator(BaseValidator):
     """Measures a detector. Arguments are those of the base class.
 
-    Tasks built on it set `rotated` when boxes have an angle, `has_columns` when something follows the class scores of
-    a prediction, and `measures_coco` when the boxes of a validation alone are also evaluated the COCO way.
+    A task built on it says what is different by the attributes below, extends `_prepare_batch`, `_prepare_pred` and
+    `_process_batch` for what it matches, and `scale_preds`, `_add_to_coco`, `_result_fields` and `_json_rows` for what
+    becomes of it in original pixels.
+
+    Attributes:
+        task: name of the task.
+        rotated: boxes have an angle.
+        has_columns: something follows the class scores of a prediction.
+        metric_type: class of the metrics.
+        label_keys: entries of a batch that `_prepare_batch` reads.
+        host_keys: entries of a prediction that are matched on the host; see `on_host`.
+        drawn_keys: entries of a prediction that pictures show.
+        coco_kinds: evaluators of a validation that stands alone, by the letter of what they measure.
+        file_judges: evaluations against an annotation file, by their COCO name, in the order of the metric's kinds.
+        annotation_file: annotations of COCO's own validation split.
     """
 
+    task = "detect"
     rotated = False
     has_columns = False
-    measures_coco = True
+    metric_type: type[DetMetrics] = DetMetrics
+    label_keys: tuple[str, ...] = ("cls", "bboxes", "batch_idx")
+    host_keys: tuple[str, ...] = ("bboxes", "conf", "cls")
+    drawn_keys: tuple[str, ...] = ("bboxes", "conf", "cls")
+    coco_kinds: ClassVar[Mapping[str, type[OverlapEvaluator]]] = {"B": CocoEvaluator}
+    file_judges: ClassVar[Mapping[str, Callable[..., CocoNumbers]]] = {"bbox": evaluate_files}
+    annotation_file = "instances_val2017.json"
 
     def __init__(
         self,
@@ -69,11 +102,11 @@ class DetectionValidator(BaseValidator):
         self.is_coco = False
         self.is_lvis = False
         self.class_map: list[int] = []
-        self.args.task = "detect"
+        self.args.task = self.task
         self.iouv = torch.linspace(0.5, 0.95, 10)
         self.niou = self.iouv.numel()
-        self.metrics = DetMetrics()
-        self._coco: CocoEvaluator | None = None
+        self.metrics = self.metric_type()
+        self._coco: dict[str, OverlapEvaluator] = {}
 
     # ---------------------------------------------------------------- data
 
@@ -102,14 +135,7 @@ class DetectionValidator(BaseValidator):
     @staticmethod
     def _check_max_det(args: Any, datasets: Mapping[str, Any]) -> None:
         """Warn about images with more objects than `max_det`; raise it if it is the default."""
-        most = max((_most_objects(dataset) for dataset in datasets.values()), default=0)
-        if most <= args.max_det:
-            return
-        if args.max_det == DEFAULT_MAX_DET:
-            LOGGER.warning(f"One image holds {most} objects; max_det is raised to {most}.")
-            args.max_det = most
-        else:
-            LOGGER.warning(f"One image holds {most} objects, more than max_det={args.max_det}.")
+        check_max_det(args, datasets.values())
 
     # ---------------------------------------------------------------- one batch
 
@@ -151,35 +177,31 @@ class DetectionValidator(BaseValidator):
         if not self.training:
             self._check_max_det(self.args, {"val": self.dataloader.dataset})
             self.args.save_json |= self.is_coco or self.is_lvis
-        self._prepare_head(model)
+        if self.training:
+            model.end2end = self.args.nms is False
+        self.end2end = prepare_head(model, self.args)
         self.metrics.names = self.names
         self.metrics.clear_stats()
         self.metrics.clear_image_metrics()
-        self.metrics.coco = None
+        for letter in self.coco_kinds:
+            self.metrics.set_coco(letter, None)
+        self._coco = (
+            {} if self.training else {letter: kind() for letter, kind in self.coco_kinds.items()}
+        )
         keep = self._draws and self.args.visualize
         self.confusion_matrix = ConfusionMatrix(self.names, self.args.task, save_matches=keep)
-        self._coco = CocoEvaluator() if self.measures_coco and not self.training else None
         im_files = self.dataloader.dataset.im_files
         self._names_of_images, self._image_root = unique_names(im_files), common_folder(im_files)
         if self.args.save_txt:
             for file in (self.save_dir / "labels").glob("*.txt"):
                 file.unlink()
 
-    def _prepare_head(self, model: Any) -> None:
-        """Which branch of a dual head runs, and how many boxes it gives."""
-        if self.training:
-            model.end2end = self.args.nms is False
-        self.end2end = bool(getattr(model, "end2end", False))
-        network = model.base_model if getattr(model, "pt", False) else model
-        layers = getattr(network, "model", None)
-        head = layers[-1] if isinstance(layers, nn.Sequential) else None
-        if head is not None and hasattr(head, "max_det"):
-            head.max_det = self.args.max_det
-            head.agnostic_nms = self.args.agnostic_nms
-
     def update_metrics(self, preds: list[Prediction], batch: Batch) -> None:
         """Match the predictions of a batch image by image, and write what was asked for."""
-        preds, batch = _on_host(preds), {**batch, **_labels_on_host(batch)}
+        preds, batch = (
+            on_host(preds, self.host_keys),
+            {**batch, **labels_on_host(batch, self.label_keys)},
+        )
         for si, pred in enumerate(preds):
             self.seen += 1
             pbatch = self._prepare_batch(si, batch)
@@ -197,7 +219,7 @@ class DetectionValidator(BaseValidator):
             )
             if self._draws or not self.training:
                 self._count_confusion(predn, pbatch, batch["img"][si])
-            if self._coco is not None or self.args.save_json or self.args.save_txt:
+            if self._coco or self.args.save_json or self.args.save_txt:
                 self._keep_scaled(predn, pbatch)
 
     def _prepare_batch(self, si: int, batch: Batch) -> Batch:
@@ -237,16 +259,8 @@ class DetectionValidator(BaseValidator):
     def _keep_scaled(self, predn: Prediction, pbatch: Batch) -> None:
         """Use the predictions in original pixels: COCO evaluation, JSON rows, label files."""
         scaled = self.scale_preds(predn, pbatch)
-        if self._coco is not None:
-            geometry = (pbatch["imgsz"], pbatch["bboxes"].clone(), pbatch["ori_shape"])
-            targets = scale_boxes(*geometry, ratio_pad=pbatch["ratio_pad"])
-            self._coco.add(
-                scaled["bboxes"].numpy(),
-                scaled["conf"].numpy(),
-                scaled["cls"].numpy(),
-                targets.numpy(),
-                pbatch["cls"].numpy(),
-            )
+        if self._coco:
+            self._add_to_coco(scaled, pbatch)
         if not len(predn["cls"]):
             return
         if self.args.save_json:
@@ -256,43 +270,50 @@ class DetectionValidator(BaseValidator):
             file = self.save_dir / "labels" / name
             self.save_one_txt(scaled, self.args.save_conf, pbatch["ori_shape"], file)
 
+    def _add_to_coco(self, scaled: Prediction, pbatch: Batch) -> None:
+        """Add one image to the COCO evaluation: predictions in original pixels, targets as prepared."""
+        geometry = (pbatch["imgsz"], pbatch["bboxes"].clone(), pbatch["ori_shape"])
+        targets = scale_boxes(*geometry, ratio_pad=pbatch["ratio_pad"])
+        boxes: Any = self._coco["B"]  # Any: a CocoEvaluator
+        boxes.add(
+            scaled["bboxes"].numpy(),
+            scaled["conf"].numpy(),
+            scaled["cls"].numpy(),
+            targets.numpy(),
+            pbatch["cls"].numpy(),
+        )
+
     # ---------------------------------------------------------------- results
 
     def get_stats(self) -> dict[str, Any]:
         """Metrics by key with "fitness"; with `save_json` also room for the sizes of COCO."""
         self.metrics.process(save_dir=self.save_dir, plot=self._draws, on_plot=self.on_plot)
         self.metrics.clear_stats()
-        if self._coco is not None:
-            self.metrics.coco = self._coco.evaluate()
-            self._coco = None
+        for letter, evaluator in self._coco.items():
+            self.metrics.set_coco(letter, evaluator.evaluate())
+        self._coco = {}
         sizes = dict.fromkeys(size_keys("B"), 0.0) if self.args.save_json else {}
         return {**sizes, **self.metrics.results_dict}
 
     def gather_stats(self) -> None:
         """Join the matches of all ranks on rank 0."""
-        if not torch.distributed.is_available() or not torch.distributed.is_initialized():
-            return
         mine = {
             "stats": self.metrics.stats,
-            "images": [part.image_metrics for part in self.metrics._parts],
+            "images": [part.image_metrics for part in self.metrics.parts],
             "jdict": self.jdict,
             "seen": self.seen,
             "matrix": self.confusion_matrix.matrix,
         }
-        ranks = torch.distributed.get_world_size()
-        received: list[Any] = [None] * ranks  # Any: dictionaries like `mine`
-        torch.distributed.gather_object(mine, received if RANK == 0 else None, dst=0)
-        if RANK != 0:
-            self.metrics.clear_stats()
-            return
-        for other in received[1:]:
+        for other in gather_from_ranks(mine):
             for key, parts in self.metrics.stats.items():
                 parts.extend(other["stats"][key])
-            for part, images in zip(self.metrics._parts, other["images"], strict=True):
+            for part, images in zip(self.metrics.parts, other["images"], strict=True):
                 part.image_metrics.update(images)
             self.jdict.extend(other["jdict"])
             self.seen += other["seen"]
             self.confusion_matrix.matrix += other["matrix"]
+        if RANK > 0:
+            self.metrics.clear_stats()
 
     def finalize_metrics(self) -> None:
         """Hand speed, confusion matrix and folder to the metric object; draw the matrix."""
@@ -312,7 +333,9 @@ class DetectionValidator(BaseValidator):
 
     def get_desc(self) -> str:
         """Header of the table."""
-        columns = ("Images", "Instances", "Box(P", "R", "mAP50", "mAP50-95)")
+        columns = ["Images", "Instances"]
+        for kind in self.metrics.kinds:
+            columns += [f"{kind.title}(P", "R", "mAP50", "mAP50-95)"]
         return f"{'Class':>22}" + "".join(f"{column:>11}" for column in columns)
 
     def print_results(self) -> None:
@@ -332,10 +355,12 @@ class DetectionValidator(BaseValidator):
             LOGGER.info(
                 f"P and R hold at confidence {metrics.box.best_conf:.3f}, where mean F1 is highest."
             )
-        if instances and metrics.coco is not None:
-            LOGGER.info("COCO evaluation of the boxes in original pixels (- means no such object):")
-            for line in metrics.coco.lines():
-                LOGGER.info(f"  {line}")
+        for kind in metrics.kinds if instances else ():
+            if kind.letter in metrics.coco_numbers:
+                log_coco(
+                    f"COCO evaluation of the {kind.plural} in original pixels (- means no such object):",
+                    metrics.coco_numbers[kind.letter],
+                )
 
     @staticmethod
     def _print_row(name: str, images: int, instances: int, values: Sequence[float]) -> None:
@@ -361,7 +386,7 @@ class DetectionValidator(BaseValidator):
             max_det: most boxes drawn in an image; None follows the settings.
         """
         shown = [{k: v[: max_det or self.args.max_det] for k, v in p.items()} for p in preds]
-        labels = {key: torch.cat([p[key] for p in shown]) for key in ("bboxes", "conf", "cls")}
+        labels = {key: torch.cat([p[key] for p in shown]) for key in self.drawn_keys}
         counts = torch.tensor([len(p["cls"]) for p in shown])
         labels["batch_idx"] = torch.repeat_interleave(torch.arange(len(shown)), counts)
         if labels["bboxes"].shape[1] == 4:
@@ -397,27 +422,26 @@ class DetectionValidator(BaseValidator):
         """Write the label file of one image: class, normalised centre box, and confidence if wanted."""
         from ultralytics.engine.results import Results
 
-        rows = [predn["bboxes"], predn["conf"][:, None], predn["cls"][:, None]]
         blank = np.zeros((int(shape[0]), int(shape[1])), dtype=np.uint8)
-        result = Results(blank, path="", names=self.names, boxes=torch.cat(rows, dim=1))
+        result = Results(blank, path="", names=self.names, **self._result_fields(predn))
         result.save_txt(file, save_conf=save_conf)
+
+    def _result_fields(self, predn: Prediction) -> dict[str, Any]:
+        """Scaled predictions of one image as the fields of a `Results`."""
+        rows = [predn["bboxes"], predn["conf"][:, None], predn["cls"][:, None]]
+        return {"boxes": torch.cat(rows, dim=1)}
 
     def pred_to_json(self, preds: Prediction, batch: Batch) -> None:
         """Add the scaled predictions of one image to `jdict`, as COCO result rows."""
-        path = Path(batch["im_file"])
+        self.jdict.extend(self._json_rows(preds, batch))
+
+    def _json_rows(self, preds: Prediction, batch: Batch) -> list[dict[str, Any]]:
+        """Result rows of one image, best first; a task adds what it found beside the box."""
         boxes = preds["bboxes"].double()
-        rows = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
-        scores, classes = preds["conf"].tolist(), preds["cls"].tolist()
-        for box, score, cls in zip(rows, scores, classes, strict=True):
-            self.jdict.append(
-                {
-                    "image_id": image_id(path),
-                    "file_name": path.name,
-                    "category_id": self.class_map[int(cls)],
-                    "bbox": [round(value, 3) for value in box],
-                    "score": round(score, 5),
-                }
-            )
+        ltwh = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
+        found = {"bbox": [[round(value, 3) for value in box] for box in ltwh]}
+        numbers = [self.class_map[int(cls)] for cls in preds["cls"].tolist()]
+        return result_rows(batch["im_file"], numbers, preds["conf"].tolist(), found)
 
     def eval_json(self, stats: dict[str, Any]) -> dict[str, Any]:
         """Add the COCO numbers by object size; for COCO itself its annotation file decides.
@@ -427,11 +451,14 @@ class DetectionValidator(BaseValidator):
         if self.is_lvis:
             LOGGER.warning("The LVIS evaluation is not part of this version; see predictions.json.")
             return stats
-        annotations = Path(self.data["path"]) / "annotations" / "instances_val2017.json"
+        annotations = Path(self.data["path"]) / "annotations" / self.annotation_file
         if self.is_coco and annotations.is_file():
-            return self.coco_evaluate(stats, self.jdict, annotations)
-        if self.metrics.coco is not None:
-            stats |= by_size(self.metrics.coco, "B")
+            titles = [kind.title for kind in self.metrics.kinds]
+            return self.coco_evaluate(
+                stats, self.jdict, annotations, list(self.file_judges), titles
+            )
+        for letter, numbers in self.metrics.coco_numbers.items():
+            stats |= by_size(numbers, letter)
         return stats
 
     def coco_evaluate(
@@ -448,51 +475,31 @@ class DetectionValidator(BaseValidator):
             stats: metrics to complete; mAP50, mAP50-95 and fitness are replaced for COCO.
             pred_json: result rows, or the file that holds them.
             anno_json: annotations, or the file that holds them.
-            iou_types: "bbox" is the only kind of this version.
-            suffix: its first letter is the letter of the keys.
+            iou_types: what is measured, one name or several; see `file_judges`.
+            suffix: title of each in the metrics; its first letter is the letter of the keys.
 
         Raises:
             NotAvailable: another kind of overlap.
         """
-        kinds = [iou_types] if isinstance(iou_types, str) else list(iou_types)
-        if kinds != ["bbox"]:
+        types = [iou_types] if isinstance(iou_types, str) else list(iou_types)
+        titles = [suffix] if isinstance(suffix, str) else list(suffix)
+        unknown = [name for name in types if name not in self.file_judges]
+        if unknown:
             raise NotAvailable(
-                f"the COCO evaluation of {kinds} is not part of this version; use 'bbox'"
+                f"the COCO evaluation of {unknown} is not part of the {self.task} task; "
+                f"use {list(self.file_judges)}"
             )
-        letter = (suffix if isinstance(suffix, str) else suffix[0])[0]
         images = {image_id(Path(file)) for file in self.dataloader.dataset.im_files}
-        coco = evaluate_files(load_json(pred_json), load_json(anno_json), images)
-        self.metrics.coco = coco
-        LOGGER.info("COCO evaluation against the annotation file:")
-        for line in coco.lines():
-            LOGGER.info(f"  {line}")
-        if self.is_coco:
-            stats[f"metrics/mAP50({letter})"] = coco.ap50
-            stats[f"metrics/mAP50-95({letter})"] = coco.ap
-            stats["fitness"] = 0.9 * coco.ap + 0.1 * coco.ap50
-        return {**stats, **by_size(coco, letter)}
-
-
-def _most_objects(dataset: Any) -> int:
-    """Largest number of objects in an image; the flat store answers without making label records."""
-    store = getattr(dataset, "store", None)
-    if store is not None:
-        return int(np.diff(store.offsets).max(initial=0))
-    return max((len(label["cls"]) for label in dataset.labels), default=0)
-
-
-def _on_host(preds: list[Prediction]) -> list[Prediction]:
-    """The same predictions on the host, by one copy of boxes, confidence and class."""
-    if not preds or preds[0]["conf"].device.type == "cpu":
-        return preds
-    counts = [len(p["conf"]) for p in preds]
-    rows = [torch.cat([p["bboxes"], p["conf"][:, None], p["cls"][:, None]], 1) for p in preds]
-    blocks = torch.cat(rows).cpu().split(counts)
-    return [
-        {**p, "bboxes": block[:, :-2], "conf": block[:, -2], "cls": block[:, -1]}
-        for p, block in zip(preds, blocks, strict=True)
-    ]
-
-
-def _labels_on_host(batch: Batch) -> dict[str, Tensor]:
-    return {key: batch[key].cpu() for key in ("cls", "bboxes", "batch_idx")}
+        rows, annotations = load_json(pred_json), load_json(anno_json)
+        stats = dict(stats)
+        for name, title in zip(types, titles, strict=True):
+            letter = title[0]
+            coco = self.file_judges[name](rows, annotations, images)
+            self.metrics.set_coco(letter, coco)
+            log_coco(f"COCO evaluation ({name}) against the annotation file:", coco)
+            if self.is_coco:
+                stats[f"metrics/mAP50({letter})"] = coco.ap50
+                stats[f"metrics/mAP50-95({letter})"] = coco.ap
+                stats["fitness"] = 0.9 * coco.ap + 0.1 * coco.ap50
+            stats |= by_size(coco, letter)
+        return stats
