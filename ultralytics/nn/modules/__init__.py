@@ -41,6 +41,7 @@ from ultralytics.nn.modules.block import (
     RepVGGDW,
     ResNetLayer,
     SCDown,
+    TorchVision,
 )
 from ultralytics.nn.modules.conv import (
     CBAM,
@@ -61,6 +62,7 @@ from ultralytics.nn.modules.conv import (
 from ultralytics.nn.modules.head import (
     OBB,
     OBB26,
+    Classify,
     Depth,
     Detect,
     Segment,
@@ -115,6 +117,7 @@ __all__ = (
     "CBFuse",
     "CBLinear",
     "ChannelAttention",
+    "Classify",
     "Concat",
     "ContrastiveHead",
     "Conv",
@@ -148,6 +151,7 @@ __all__ = (
     "Segment",
     "Segment26",
     "SpatialAttention",
+    "TorchVision",
     "TransformerBlock",
     "TransformerEncoderLayer",
     "TransformerLayer",

@@ -17,6 +17,7 @@ from ultralytics.nn.tasks.checkpoint import (
     torch_safe_load,
     write_checkpoint,
 )
+from ultralytics.nn.tasks.classification import ClassificationModel
 from ultralytics.nn.tasks.depth import DepthModel
 from ultralytics.nn.tasks.detection import DetectionModel
 from ultralytics.nn.tasks.layers import register_module
@@ -30,7 +31,6 @@ __getattr__ = attach(
     __name__,
     {},
     later={
-        "ClassificationModel": "task classify is",
         "PoseModel": "task pose is",
         "RTDETRDetectionModel": "RT-DETR models are",
         "SemanticSegmentationModel": "task semantic is",
@@ -42,6 +42,7 @@ __getattr__ = attach(
 
 __all__ = (
     "BaseModel",
+    "ClassificationModel",
     "DepthModel",
     "DetectionModel",
     "OBBModel",
@@ -57,4 +58,4 @@ __all__ = (
     "yaml_model_load",
 )
 
-publish(__name__, (name for name in __all__ if name.endswith("Model")))
+publish(__name__, [name for name in __all__ if name.endswith("Model")])

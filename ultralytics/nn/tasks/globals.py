@@ -6,6 +6,7 @@ Sources: specification chapter 10, sections 6.3 (names) and 6.4 (old paths). `sy
 from __future__ import annotations
 
 import pathlib
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum
@@ -245,10 +246,18 @@ def _from_torch(module: str, name: str) -> Any:  # Any: a layer class or a torch
         from torchvision.transforms import InterpolationMode
 
         return InterpolationMode
-    if module == "torchvision.models.resnet" and name in ("BasicBlock", "Bottleneck"):
-        from torchvision.models import resnet
+    if module.startswith(("torchvision.models.", "torchvision.ops.")):
+        return _from_torchvision(module, name)
+    raise Unknown(f"{module}.{name}")
 
-        return getattr(resnet, name)
+
+def _from_torchvision(module: str, name: str) -> type[nn.Module]:
+    """Layers and networks of torchvision, in the module the file says; nothing is imported for a file."""
+    import torchvision  # noqa: F401  # loads all of its networks and layers
+
+    found: Any = getattr(sys.modules.get(module), name, None)  # Any: whatever has the name
+    if isinstance(found, type) and issubclass(found, nn.Module) and found.__module__ == module:
+        return found
     raise Unknown(f"{module}.{name}")
 
 

@@ -115,7 +115,7 @@ def _hgblock(row: Row) -> Args:
 def _resnet(row: Row) -> Args:
     is_first = len(row.args) > 3 and row.args[3]
     row.out = row.args[1] if is_first else 4 * row.args[1]
-    return row.args
+    return [row.input, *row.args[1:]]
 
 
 def _batchnorm(row: Row) -> Args:
@@ -142,6 +142,12 @@ def _declared(row: Row) -> Args:
     """First argument only tells the output channels."""
     row.out = row.args[0]
     return row.args[1:]
+
+
+def _classify(row: Row) -> Args:
+    row.out = row.args[0]
+    inputs = row.inputs
+    return [sum(inputs) if len(inputs) > 1 else inputs[0], *row.args]
 
 
 def _box_head(row: Row) -> Args:
@@ -233,6 +239,8 @@ _LIBRARY_RULES: dict[str, Rule] = {
     "CBLinear": _cblinear,
     "CBFuse": _cbfuse,
     "Index": _declared,
+    "TorchVision": _declared,
+    "Classify": _classify,
     **dict.fromkeys(["Detect", "OBB", "OBB26"], _box_head),
     **dict.fromkeys(["Segment", "Segment26"], _mask_head),
     "Depth": _depth,

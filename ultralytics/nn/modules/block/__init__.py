@@ -45,6 +45,7 @@ from ultralytics.nn.modules.block.open_vocabulary import (
 )
 from ultralytics.nn.modules.block.pooling import SPP, SPPELAN, SPPF, AConv, ADown, SCDown
 from ultralytics.nn.modules.block.proto import DFL, Proto, Proto26
+from ultralytics.nn.modules.block.torchvision import TorchVision
 from ultralytics.utils.publishing import publish
 
 __all__ = (
@@ -100,6 +101,7 @@ __all__ = (
     "Residual",
     "SCDown",
     "SwiGLUFFN",
+    "TorchVision",
 )
 
 publish(__name__, __all__)

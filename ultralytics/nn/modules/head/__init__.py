@@ -1,5 +1,6 @@
 """Prediction heads. Checkpoints name every class here as `ultralytics.nn.modules.head.X`."""
 
+from ultralytics.nn.modules.head.classify import Classify
 from ultralytics.nn.modules.head.depth import Depth
 from ultralytics.nn.modules.head.detect import Detect, v10Detect
 from ultralytics.nn.modules.head.obb import OBB, OBB26
@@ -9,6 +10,7 @@ from ultralytics.utils.publishing import publish
 __all__ = (
     "OBB",
     "OBB26",
+    "Classify",
     "Depth",
     "Detect",
     "Segment",
