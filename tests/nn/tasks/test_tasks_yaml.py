@@ -150,7 +150,7 @@ def test_names_of_packaged_files_are_unique() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "task"), [("yolo11n-depth.yaml", "depth"), ("yolo26n-depth.yaml", "depth")]
+    ("name", "task"), [("yolo11n-depth.yaml", "depth"), ("yolov8n-depth.yaml", "depth")]
 )
 def test_files_of_other_tasks_are_refused_in_words(name: str, task: str) -> None:
     with pytest.raises(NotAvailable, match=f"task '{task}' is not part of this version"):
