@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from ultralytics.geometry.assign import Labels, Predictions, TaskAlignedAssigner
+from ultralytics.geometry.keypoints import AREA_SHARE
 from ultralytics.geometry.masks import crop_mask
 from ultralytics.geometry.pairs import Level, PairSource, group_ranks
 
 __all__ = ["PoseTaskAlignedAssigner", "SegTaskAlignedAssigner"]
 
-AREA_SHARE = 0.53  # of a box that its object fills, as in the COCO keypoint score
 SMALL = 1e-9
 SHORTLIST = 3  # pairs per wanted anchor whose masks are compared
 MASK_PIXELS_AT_ONCE = 2**24

@@ -23,6 +23,7 @@ from ultralytics.nn.tasks.detection import DetectionModel
 from ultralytics.nn.tasks.layers import register_module
 from ultralytics.nn.tasks.obb import OBBModel
 from ultralytics.nn.tasks.parse import parse_model
+from ultralytics.nn.tasks.pose import PoseModel
 from ultralytics.nn.tasks.segmentation import SegmentationModel
 from ultralytics.utils.publishing import publish
 
@@ -46,6 +47,7 @@ __all__ = (
     "DepthModel",
     "DetectionModel",
     "OBBModel",
+    "PoseModel",
     "SegmentationModel",
     "guess_model_scale",
     "guess_model_task",

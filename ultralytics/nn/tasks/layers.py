@@ -241,7 +241,7 @@ _LIBRARY_RULES: dict[str, Rule] = {
     "Index": _declared,
     "TorchVision": _declared,
     "Classify": _classify,
-    **dict.fromkeys(["Detect", "OBB", "OBB26"], _box_head),
+    **dict.fromkeys(["Detect", "OBB", "OBB26", "Pose", "Pose26"], _box_head),
     **dict.fromkeys(["Segment", "Segment26"], _mask_head),
     "Depth": _depth,
     "v10Detect": _levels_last,

@@ -14,6 +14,7 @@ from ultralytics.utils.loss.detect import v8DetectionLoss
 from ultralytics.utils.loss.e2e import E2EDetectLoss, E2ELoss
 from ultralytics.utils.loss.keypoints import KeypointLoss, RLELoss
 from ultralytics.utils.loss.obb import v8OBBLoss
+from ultralytics.utils.loss.pose import PoseLoss26, v8PoseLoss
 from ultralytics.utils.publishing import publish
 
 __all__ = [
@@ -25,12 +26,14 @@ __all__ = [
     "FocalLoss",
     "KeypointLoss",
     "MultiChannelDiceLoss",
+    "PoseLoss26",
     "RLELoss",
     "RotatedBboxLoss",
     "VarifocalLoss",
     "v8ClassificationLoss",
     "v8DetectionLoss",
     "v8OBBLoss",
+    "v8PoseLoss",
 ]
 
 publish(__name__, __all__)

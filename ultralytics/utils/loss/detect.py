@@ -129,7 +129,7 @@ class v8DetectionLoss:
             box_loss, *others = self._regression(raw_BRA, grid, found, labels, total)
         parts = zip((box_loss, cls_loss, *others), self._gains(), strict=True)
         vector = torch.stack([part * gain for part, gain in parts])
-        items = dict(zip(self.loss_names, vector.detach().unbind(), strict=True))
+        items = dict(zip(self._term_names(), vector.detach().unbind(), strict=True))
         return (*self._dense(found, labels, logits_BCA), grid.points, grid.strides), vector, items
 
     def preprocess(self, targets: Tensor, batch_size: int, scale_tensor: Tensor) -> Tensor:
@@ -150,9 +150,9 @@ class v8DetectionLoss:
 
     @staticmethod
     def _in_slots(image_n: Tensor, rows: Tensor, images: int) -> Tensor:
-        """Rows (n, C) sorted by image -> (B, M, C), zeros behind the rows of each image."""
+        """Rows (n, ...) sorted by image -> (B, M, ...), zeros behind the rows of each image."""
         counts = torch.bincount(image_n, minlength=images)
-        padded = rows.new_zeros((images, int(counts.max()), rows.shape[1]))
+        padded = rows.new_zeros((images, int(counts.max()), *rows.shape[1:]))
         slot_n = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[image_n]
         padded[image_n, slot_n] = rows
         return padded
@@ -168,8 +168,12 @@ class v8DetectionLoss:
         bins = pred_dist.unflatten(-1, (4, self.reg_max)).softmax(dim=-1)
         return bins @ self.proj.to(bins)
 
+    def _term_names(self) -> Sequence[str]:
+        """Names of the terms computed here; criteria that add terms have more `loss_names`."""
+        return self.loss_names
+
     def _gains(self) -> tuple[float, ...]:
-        """Weights of the terms, in the order of `loss_names`."""
+        """Weights of the terms computed here."""
         return self.hyp.box, self.hyp.cls, self.hyp.dfl
 
     def _raw_boxes(self, preds: Outputs) -> Tensor:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from ultralytics.geometry.iou import bbox_iou as bbox_iou
     from ultralytics.geometry.iou import box_iou as box_iou
     from ultralytics.geometry.iou import smooth_bce as smooth_bce
+    from ultralytics.geometry.keypoints import OKS_SIGMA as OKS_SIGMA
+    from ultralytics.geometry.keypoints import RLE_WEIGHT as RLE_WEIGHT
     from ultralytics.geometry.keypoints import kpt_iou as kpt_iou
     from ultralytics.geometry.masks import mask_iou as mask_iou
     from ultralytics.geometry.rotated import batch_probiou as batch_probiou
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from ultralytics.utils.metrics.coco import CocoSummary as CocoSummary
     from ultralytics.utils.metrics.confusion import ConfusionMatrix as ConfusionMatrix
     from ultralytics.utils.metrics.constants import CITYSCAPES_WEIGHT as CITYSCAPES_WEIGHT
-    from ultralytics.utils.metrics.constants import OKS_SIGMA as OKS_SIGMA
-    from ultralytics.utils.metrics.constants import RLE_WEIGHT as RLE_WEIGHT
     from ultralytics.utils.metrics.detection import DetMetrics as DetMetrics
     from ultralytics.utils.metrics.detection import OBBMetrics as OBBMetrics
     from ultralytics.utils.metrics.detection import PoseMetrics as PoseMetrics
@@ -44,9 +44,9 @@ __getattr__, __dir__, __all__ = attach(
         "DetMetrics": f"{_HERE}.detection",
         "Metric": f"{_HERE}.metric",
         "OBBMetrics": f"{_HERE}.detection",
-        "OKS_SIGMA": f"{_HERE}.constants",
+        "OKS_SIGMA": f"{_GEOMETRY}.keypoints",
         "PoseMetrics": f"{_HERE}.detection",
-        "RLE_WEIGHT": f"{_HERE}.constants",
+        "RLE_WEIGHT": f"{_GEOMETRY}.keypoints",
         "SegmentMetrics": f"{_HERE}.detection",
         "SemanticMetrics": f"{_HERE}.semantic",
         "_get_covariance_matrix": f"{_GEOMETRY}.rotated",

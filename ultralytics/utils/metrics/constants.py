@@ -1,19 +1,10 @@
-"""Fixed weights of published data sets: COCO keypoint tolerances and class weights.
-
-OKS_SIGMA: COCO keypoint evaluation, one tolerance per keypoint. CITYSCAPES_WEIGHT: one weight per train id.
-"""
+"""Fixed class weights of published data sets. CITYSCAPES_WEIGHT: one weight per train id."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["CITYSCAPES_WEIGHT", "OKS_SIGMA", "RLE_WEIGHT"]
-
-_SIGMA_TENTHS = [0.26, *[0.25] * 2, *[0.35] * 2, *[0.79] * 2, *[0.72] * 2, *[0.62] * 2]
-OKS_SIGMA = np.array([*_SIGMA_TENTHS, *[1.07] * 2, *[0.87] * 2, *[0.89] * 2]) / 10.0
-
-_LIMBS = [1.0, 1.0, 1.2, 1.2, 1.5, 1.5]
-RLE_WEIGHT = np.array([*[1.0] * 5, *_LIMBS, *_LIMBS])
+__all__ = ["CITYSCAPES_WEIGHT"]
 
 CITYSCAPES_WEIGHT = np.array(
     [

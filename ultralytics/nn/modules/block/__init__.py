@@ -32,6 +32,7 @@ from ultralytics.nn.modules.block.elan import (
     RepNCSPELAN4,
     RepVGGDW,
 )
+from ultralytics.nn.modules.block.flow import RealNVP
 from ultralytics.nn.modules.block.hgnet import HGBlock, HGStem
 from ultralytics.nn.modules.block.open_vocabulary import (
     SAVPE,
@@ -91,6 +92,7 @@ __all__ = (
     "PSABlock",
     "Proto",
     "Proto26",
+    "RealNVP",
     "RepBottleneck",
     "RepC3",
     "RepCSP",

@@ -4,6 +4,7 @@ from ultralytics.nn.modules.head.classify import Classify
 from ultralytics.nn.modules.head.depth import Depth
 from ultralytics.nn.modules.head.detect import Detect, v10Detect
 from ultralytics.nn.modules.head.obb import OBB, OBB26
+from ultralytics.nn.modules.head.pose import Pose, Pose26
 from ultralytics.nn.modules.head.segment import Segment, Segment26
 from ultralytics.utils.publishing import publish
 
@@ -13,6 +14,8 @@ __all__ = (
     "Classify",
     "Depth",
     "Detect",
+    "Pose",
+    "Pose26",
     "Segment",
     "Segment26",
     "v10Detect",
