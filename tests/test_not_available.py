@@ -15,7 +15,6 @@ LACKING = [
     ("ultralytics", "YOLOWorld", "open-vocabulary"),
     ("ultralytics.models", "FastSAM", "SAM"),
     ("ultralytics.models.yolo", "SegmentationTrainer", "task segment"),
-    ("ultralytics.models.yolo", "OBBPredictor", "task obb"),
     ("ultralytics.models.yolo", "pose", "task pose"),
     ("ultralytics.nn.tasks", "SemanticSegmentationModel", "task semantic"),
     ("ultralytics.data", "ClassificationDataset", "task classify"),

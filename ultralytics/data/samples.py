@@ -10,16 +10,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ultralytics.data.scenes import Scene, render_scene
+from ultralytics.data.scenes import ROUND, Scene, render_scene
 from ultralytics.errors import DatasetError, DatasetNotFound, nearest
 from ultralytics.utils.logging import LOGGER
 
-__all__ = ["GENERATORS", "detect_lines", "ensure_sample"]
+__all__ = ["GENERATORS", "corner_lines", "detect_lines", "ensure_sample"]
 
 MARKER = ".sample"
 SEED = 20
@@ -96,7 +97,19 @@ def detect_lines(scene: Scene) -> list[str]:
     return lines
 
 
-def _write_shapes(root: Path) -> None:
+def corner_lines(scene: Scene) -> list[str]:
+    """Label lines `class x1 y1 x2 y2 x3 y3 x4 y4`, normalised to the picture."""
+    height, width = scene.image.shape[:2]
+    lines = []
+    for shape in scene.shapes:
+        values = (shape.corners() / (width, height)).ravel().tolist()
+        lines.append(f"{shape.label} " + " ".join(f"{v:.6f}" for v in values))
+    return lines
+
+
+def _write_shapes(
+    root: Path, lines: Callable[[Scene], list[str]], stretch: tuple[float, float] = ROUND
+) -> None:
     for split_number, (split, total) in enumerate(SPLITS.items()):
         images, labels = root / "images" / split, root / "labels" / split
         images.mkdir(parents=True)
@@ -104,11 +117,12 @@ def _write_shapes(root: Path) -> None:
         for number in range(total):
             rng = np.random.default_rng([SEED, split_number, number])
             height, width = SIZES_HW[int(rng.integers(len(SIZES_HW)))]
-            scene = render_scene(rng, height, width, count=int(rng.integers(1, 5)))
+            count = int(rng.integers(1, 5))
+            scene = render_scene(rng, height, width, count=count, stretch=stretch)
             suffix = ".png" if number % PNG_EVERY == PNG_EVERY - 1 else ".jpg"
             file = images / f"{number:03d}{suffix}"
             file.write_bytes(_encode(scene, suffix))
-            text = "\n".join(detect_lines(scene)) + "\n"
+            text = "\n".join(lines(scene)) + "\n"
             (labels / f"{file.stem}.txt").write_text(text, encoding="utf-8")
 
 
@@ -121,4 +135,7 @@ def _encode(scene: Scene, suffix: str) -> bytes:
 
 
 # Name -> recipe (changed whenever the pictures change) and the function that writes the set into a new folder.
-GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {"shapes": ("shapes 1", _write_shapes)}
+GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "shapes": ("shapes 1", partial(_write_shapes, lines=detect_lines)),
+    "shapes-obb": ("shapes-obb 1", partial(_write_shapes, lines=corner_lines, stretch=(1.6, 2.8))),
+}

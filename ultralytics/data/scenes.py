@@ -21,6 +21,7 @@ SUBPIXEL_BITS = 4
 TRIES = 60  # placements tried before a scene is left with fewer shapes
 MAX_OVERLAP = 0.05  # of two boxes, as intersection over union
 SIZE_SHARE = (0.27, 0.50)  # diameter of a shape as a share of the shorter side
+ROUND = (1.0, 1.0)  # of `stretch`: shapes as they are
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ class Look:
 
 @dataclass(frozen=True)
 class Shape:
-    """One object: class number and outline in pixels, which may leave the image."""
+    """One object: class number, outline in pixels, which may leave the image, and how far it is turned (radians)."""
 
     label: int
     outline: Array
+    angle: float = 0.0
 
     def box(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Corners x1, y1, x2, y2 of the visible part."""
@@ -45,6 +47,13 @@ class Shape:
         limits = np.array([width, height], np.float32)
         (x1, y1), (x2, y2) = np.clip(low, 0, limits), np.clip(high, 0, limits)
         return float(x1), float(y1), float(x2), float(y2)
+
+    def corners(self) -> Array:
+        """Corners (4, 2) of the rectangle along the axes of the shape that holds its outline."""
+        turn = _turn(self.angle)
+        upright = self.outline @ turn.T
+        (x1, y1), (x2, y2) = upright.min(axis=0), upright.max(axis=0)
+        return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], np.float32) @ turn
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,13 @@ LOOKS: dict[str, Look] = {
 CLASSES = tuple(LOOKS)
 
 
-def render_scene(rng: np.random.Generator, height: int, width: int, count: int) -> Scene:
+def render_scene(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    count: int,
+    stretch: tuple[float, float] = ROUND,
+) -> Scene:
     """Draw a scene.
 
     Args:
@@ -110,16 +125,19 @@ def render_scene(rng: np.random.Generator, height: int, width: int, count: int) 
         height: of the picture in pixels.
         width: of the picture in pixels.
         count: shapes wanted; fewer are drawn when there is no free place.
+        stretch: range of the length of shapes as a multiple of their width. Stretched shapes lie wholly inside.
     """
     canvas = _background(rng, height, width)
-    shapes = _place(rng, height, width, count)
+    shapes = _place(rng, height, width, count, stretch)
     for shape in shapes:
         _draw(canvas, shape, rng)
     canvas += rng.normal(0, rng.uniform(2, 7), canvas.shape).astype(np.float32)
     return Scene(np.clip(canvas, 0, 255).astype(np.uint8), tuple(shapes))
 
 
-def _place(rng: np.random.Generator, height: int, width: int, count: int) -> list[Shape]:
+def _place(
+    rng: np.random.Generator, height: int, width: int, count: int, stretch: tuple[float, float]
+) -> list[Shape]:
     shapes: list[Shape] = []
     side = min(height, width)
     for _ in range(TRIES):
@@ -128,11 +146,23 @@ def _place(rng: np.random.Generator, height: int, width: int, count: int) -> lis
         label = int(rng.integers(len(CLASSES)))
         radius = side * rng.uniform(*SIZE_SHARE) / 2
         centre = rng.uniform([radius * 0.8] * 2, [width - radius * 0.8, height - radius * 0.8])
-        outline = LOOKS[CLASSES[label]].outline @ _turn(rng.uniform(-np.pi, np.pi)) * radius
-        shape = Shape(label, (outline + centre).astype(np.float32))
+        angle = rng.uniform(-np.pi, np.pi)
+        outline = LOOKS[CLASSES[label]].outline
+        if (
+            stretch != ROUND
+        ):  # rounder scenes draw no further number, so their pictures stay the same
+            outline = outline * np.array([1, 1 / rng.uniform(*stretch)], np.float32)
+        outline = outline @ _turn(angle) * radius
+        shape = Shape(label, (outline + centre).astype(np.float32), angle)
+        if stretch != ROUND and not _is_inside(shape.corners(), height, width):
+            continue
         if all(_overlap(shape, other, height, width) <= MAX_OVERLAP for other in shapes):
             shapes.append(shape)
     return shapes
+
+
+def _is_inside(points: Array, height: int, width: int) -> bool:
+    return bool((points >= 0).all() and (points <= (width, height)).all())
 
 
 def _turn(angle: float) -> Array:

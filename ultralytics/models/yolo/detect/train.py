@@ -26,7 +26,13 @@ DEFAULT_MAX_DET = 300
 
 
 class DetectionTrainer(BaseTrainer):
-    """Train a detector. Arguments and errors are those of the base class."""
+    """Train a detector. Arguments and errors are those of the base class.
+
+    Tasks built on it name their network and validator in `model_type` and `validator_type`.
+    """
+
+    model_type: type[DetectionModel] = DetectionModel
+    validator_type: type[DetectionValidator] = DetectionValidator
 
     def build_dataset(self, img_path: Any, mode: str = "train", batch: int | None = None) -> Any:
         """Data set of a split; validation uses rectangular batches."""
@@ -92,8 +98,8 @@ class DetectionTrainer(BaseTrainer):
     def get_model(
         self, cfg: Any = None, weights: nn.Module | None = None, verbose: bool = True
     ) -> nn.Module:
-        """Detection network for the classes and channels of the data set."""
-        model = DetectionModel(
+        """Network for the classes and channels of the data set."""
+        model = self.model_type(
             cfg, nc=self.data["nc"], ch=self.data.get("channels", 3), verbose=verbose and RANK == -1
         )
         if weights is not None:
@@ -107,7 +113,7 @@ class DetectionTrainer(BaseTrainer):
         network = unwrap_model(self.model)
         self.loss_names = tuple(_loss_names(network))
         self._raise_max_det()
-        return DetectionValidator(
+        return self.validator_type(
             self.test_loader,
             save_dir=self.save_dir,
             args=copy(self.args),

@@ -227,15 +227,22 @@ class DetectionValidator(BaseValidator):
         rows = batch["batch_idx"] == si
         cls = batch["cls"][rows].squeeze(-1)
         height, width = batch["img"].shape[2:]
-        boxes = xywh2xyxy(batch["bboxes"][rows]) * torch.tensor([width, height, width, height])
         return {
             "cls": cls,
-            "bboxes": boxes,
+            "bboxes": self._target_boxes(batch["bboxes"][rows], height, width),
             "ori_shape": batch["ori_shape"][si],
             "imgsz": (height, width),
             "ratio_pad": batch["ratio_pad"][si],
             "im_file": batch["im_file"][si],
         }
+
+    def _target_boxes(self, boxes: Tensor, height: int, width: int) -> Tensor:
+        """Targets in pixels from fractions xywh."""
+        return xywh2xyxy(boxes) * torch.tensor([width, height, width, height])
+
+    def _overlap(self, targets: Tensor, found: Tensor) -> Tensor:
+        """Overlap (M, N) of every target with every prediction."""
+        return box_iou(targets, found)
 
     def _prepare_pred(self, pred: Prediction) -> Prediction:
         """Predictions of one image; with `single_cls` all of class 0."""
@@ -245,7 +252,7 @@ class DetectionValidator(BaseValidator):
         """tp (N, 10): which predictions of one image are correct at which IoU."""
         if not len(batch["cls"]) or not len(preds["cls"]):
             return {"tp": np.zeros((len(preds["cls"]), self.niou), dtype=bool)}
-        overlap = box_iou(batch["bboxes"], preds["bboxes"])
+        overlap = self._overlap(batch["bboxes"], preds["bboxes"])
         return {"tp": self.match_predictions(preds["cls"], batch["cls"], overlap).numpy()}
 
     def _count_confusion(self, predn: Prediction, pbatch: Batch, image: Tensor) -> None:
