@@ -38,7 +38,10 @@ def test_lacking_names_say_so(module: str, name: str, words: str) -> None:
     assert name not in dir(import_module(module))
 
 
-@pytest.mark.parametrize("module", sorted({module for module, _, _ in LACKING[:10]}))
+@pytest.mark.parametrize(
+    "module",
+    ["ultralytics", "ultralytics.models", "ultralytics.models.yolo", "ultralytics.nn.tasks"],
+)
 def test_unknown_names_are_ordinary_errors(module: str) -> None:
     assert not hasattr(import_module(module), "no_such_name")
 
