@@ -16,7 +16,6 @@ LACKING = [
     ("ultralytics.models", "FastSAM", "SAM"),
     ("ultralytics.models.yolo", "SegmentationTrainer", "task segment"),
     ("ultralytics.models.yolo", "pose", "task pose"),
-    ("ultralytics.nn.tasks", "SemanticSegmentationModel", "task semantic"),
     ("ultralytics.data", "ClassificationDataset", "task classify"),
     ("ultralytics.data.annotator", "auto_annotate", "SAM"),
     ("ultralytics.data.converter", "yolo_bbox2segment", "SAM"),

@@ -69,6 +69,7 @@ from ultralytics.nn.modules.head import (
     Pose26,
     Segment,
     Segment26,
+    SemanticSegment,
     v10Detect,
 )
 from ultralytics.nn.modules.transformer import (
@@ -154,6 +155,7 @@ __all__ = (
     "SCDown",
     "Segment",
     "Segment26",
+    "SemanticSegment",
     "SpatialAttention",
     "TorchVision",
     "TransformerBlock",

@@ -25,6 +25,7 @@ from ultralytics.nn.tasks.obb import OBBModel
 from ultralytics.nn.tasks.parse import parse_model
 from ultralytics.nn.tasks.pose import PoseModel
 from ultralytics.nn.tasks.segmentation import SegmentationModel
+from ultralytics.nn.tasks.semseg import SemanticModel, SemanticSegmentationModel
 from ultralytics.utils.publishing import publish
 
 # Names of the interface that belong to other tasks.
@@ -34,7 +35,6 @@ __getattr__ = attach(
     later={
         "PoseModel": "task pose is",
         "RTDETRDetectionModel": "RT-DETR models are",
-        "SemanticSegmentationModel": "task semantic is",
         "WorldModel": "open-vocabulary models are",
         "YOLOEModel": "open-vocabulary models are",
         "YOLOESegModel": "open-vocabulary models are",
@@ -49,6 +49,8 @@ __all__ = (
     "OBBModel",
     "PoseModel",
     "SegmentationModel",
+    "SemanticModel",
+    "SemanticSegmentationModel",
     "guess_model_scale",
     "guess_model_task",
     "load_checkpoint",

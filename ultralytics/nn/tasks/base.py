@@ -25,7 +25,7 @@ __all__ = ["BaseModel"]
 
 Batch = dict[str, Any]  # Any: image tensor, labels and paths by key
 PROFILE_RUNS = 10
-HEAD_CACHE = ("anchors", "strides")
+HEAD_TENSORS = ("stride", "anchors", "strides")
 
 
 class BaseModel(nn.Module):
@@ -160,11 +160,9 @@ class BaseModel(nn.Module):
         """Moves and conversions also reach the head's plain tensors."""
         super()._apply(fn, recurse)
         head = self.model[-1]
-        if isinstance(head, Detect):
-            head.stride = fn(head.stride)
-            for name in HEAD_CACHE:
-                if name in vars(head):
-                    setattr(head, name, fn(vars(head)[name]))
+        for name in HEAD_TENSORS:
+            if isinstance(value := vars(head).get(name), Tensor):
+                setattr(head, name, fn(value))
         return self
 
     @property

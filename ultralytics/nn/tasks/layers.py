@@ -166,6 +166,15 @@ def _depth(row: Row) -> Args:
     return [row.args[0], row.inputs]
 
 
+def _semantic_head(row: Row) -> Args:
+    """Classes alone, or classes, enlargement, attention width and options: the two designs of this head."""
+    row.out = row.channels[-1]
+    if len(row.args) < 3:
+        return [*row.args, row.inputs]
+    nc, enlargement, width, *options = row.args
+    return [nc, enlargement, row.scaled(width), *options, row.inputs]
+
+
 def _levels_last(row: Row) -> Args:
     row.out = row.channels[-1]
     return [*row.args, row.inputs]
@@ -244,6 +253,7 @@ _LIBRARY_RULES: dict[str, Rule] = {
     **dict.fromkeys(["Detect", "OBB", "OBB26", "Pose", "Pose26"], _box_head),
     **dict.fromkeys(["Segment", "Segment26"], _mask_head),
     "Depth": _depth,
+    "SemanticSegment": _semantic_head,
     "v10Detect": _levels_last,
 }
 _TORCH_RULES: dict[str, Rule] = {"nn.ConvTranspose2d": _scaled, "nn.BatchNorm2d": _batchnorm}

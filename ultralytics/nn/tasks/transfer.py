@@ -164,6 +164,8 @@ def _class_keys(model: Net) -> list[str]:
     """State keys whose first dimension is the class."""
     head = model.model[-1]
     prefix = f"model.{len(model.model) - 1}"
+    if own := getattr(head, "class_layers", ()):
+        return [f"{prefix}.{name}.{kind}" for name in own for kind in ("weight", "bias")]
     if not isinstance(head, Detect) or hasattr(head, "embed"):
         return []
     return [

@@ -11,7 +11,14 @@ from typing import Any
 from torch import nn
 
 from ultralytics.errors import nearest
-from ultralytics.registry import PLANNED_TASKS, all_tasks, get, task_of_head, task_of_stem
+from ultralytics.registry import (
+    PLANNED_TASKS,
+    all_tasks,
+    get,
+    task_of_head,
+    task_of_stem,
+    task_words,
+)
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.yaml_io import YAML
 
@@ -92,7 +99,7 @@ def _task_of_module(model: nn.Module) -> str | None:
         args = getattr(inner, "args", None)
         task = args.get("task") if isinstance(args, Mapping) else getattr(args, "task", None)
         if task:
-            return str(task)
+            return task_words().get(str(task), str(task))
         if isinstance(content := getattr(inner, "yaml", None), Mapping):
             return _task_of_content(content)
         inner = getattr(inner, "model", None)

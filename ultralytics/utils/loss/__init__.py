@@ -15,6 +15,7 @@ from ultralytics.utils.loss.e2e import E2EDetectLoss, E2ELoss
 from ultralytics.utils.loss.keypoints import KeypointLoss, RLELoss
 from ultralytics.utils.loss.obb import v8OBBLoss
 from ultralytics.utils.loss.pose import PoseLoss26, v8PoseLoss
+from ultralytics.utils.loss.semantic import SemanticSegmentationLoss, SemSegLoss
 from ultralytics.utils.publishing import publish
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "PoseLoss26",
     "RLELoss",
     "RotatedBboxLoss",
+    "SemSegLoss",
+    "SemanticSegmentationLoss",
     "VarifocalLoss",
     "v8ClassificationLoss",
     "v8DetectionLoss",
