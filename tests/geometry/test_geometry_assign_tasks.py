@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.testing import assert_close
 
+from ultralytics.geometry import assign_tasks
 from ultralytics.geometry.anchors import make_anchors
 from ultralytics.geometry.assign import Labels, Predictions
+from ultralytics.geometry.masks import crop_mask
 from ultralytics.utils.tal import PoseTaskAlignedAssigner, SegTaskAlignedAssigner
 
 
@@ -88,6 +91,33 @@ def test_only_promising_pairs_compare_masks() -> None:
     )
     assert got[:3].tolist() == pytest.approx([0.463227] * 3, abs=1e-5)
     assert got[3:].tolist() == pytest.approx([0.695684 / 2] * 6, abs=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [2**23, 60], ids=["one-part", "many-parts"])
+def test_mask_overlaps_equal_whole_masks(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assign_tasks, "VALUES_AT_ONCE", at_once)
+    torch.manual_seed(0)
+    images, slots, anchors, side = 2, 3, 7, 12
+    corners = torch.rand(images, slots + anchors, 4) * 50
+    corners[..., 2:] = corners[..., :2] + torch.rand(images, slots + anchors, 2) * 30 - 2
+    valid = torch.ones(images, slots, dtype=torch.bool)
+    labels = Labels.from_padded(torch.zeros(images, slots, 1), corners[:, :slots], valid)
+    predicted = corners[:, slots:]
+    predictions = Predictions.from_dense(torch.ones(images, anchors, 1), predicted)
+    extra = {
+        "pd_coef": torch.randn(images, anchors, 4),
+        "mask_scale": torch.full((images, 1), 0.25),
+        "proto": torch.randn(images, 4, side, side),
+        "gt_masks": torch.rand(images, slots, side, side) > 0.5,
+    }
+    label, anchor = torch.cartesian_prod(torch.arange(len(labels)), torch.arange(anchors)).T
+    image = labels.images[label]
+    guess = torch.einsum("pc,pchw->phw", extra["pd_coef"][image, anchor], extra["proto"][image]) > 0
+    guess = crop_mask(guess, predicted[image, anchor] * 0.25)
+    known = extra["gt_masks"][image, labels.slots[label]]
+    expected = (guess & known).sum((1, 2)) / (guess | known).sum((1, 2)).clamp(min=1)
+    found = SegTaskAlignedAssigner._mask_overlaps(labels, predictions, label, anchor, extra)
+    assert_close(found, expected)
 
 
 @pytest.mark.parametrize("kind", [PoseTaskAlignedAssigner, SegTaskAlignedAssigner])

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ultralytics.geometry.assign import Labels, Predictions, TaskAlignedAssigner
 from ultralytics.geometry.keypoints import AREA_SHARE
-from ultralytics.geometry.masks import crop_mask
 from ultralytics.geometry.pairs import Level, PairSource, group_ranks
+from ultralytics.geometry.windows import LabelMasks, in_groups, pixel_corners, pixel_parts
 
 __all__ = ["PoseTaskAlignedAssigner", "SegTaskAlignedAssigner"]
 
 SMALL = 1e-9
 SHORTLIST = 3  # pairs per wanted anchor whose masks are compared
-MASK_PIXELS_AT_ONCE = 2**24
+VALUES_AT_ONCE = 2**23
 
 
 class PoseTaskAlignedAssigner(TaskAlignedAssigner):
@@ -106,7 +106,7 @@ class SegTaskAlignedAssigner(TaskAlignedAssigner):
         """Mean overlap of boxes and masks.
 
         Extra inputs: pd_coef (B, A, nm), mask_scale (B, 1) grid cells per pixel, proto (B, nm, H, W),
-        gt_masks (B, at least M, H, W).
+        gt_masks (B, at least M, H, W), or the same as `LabelMasks`.
         """
         image_P = labels.images[label_P]
         box_P = super().pair_overlaps(labels, predictions, label_P, anchor_P)
@@ -128,20 +128,52 @@ class SegTaskAlignedAssigner(TaskAlignedAssigner):
         anchor_P: Tensor,
         extra: dict[str, Any],  # Any: as in `pair_overlaps`
     ) -> Tensor:
-        """Overlap of labelled masks and predicted ones, cut to the predicted boxes."""
+        """Overlap of labelled masks and predicted ones, cut to the predicted boxes.
+
+        All pairs of a label are compared on the rectangle that holds their predicted boxes.
+        """
         proto, known = extra["proto"], extra["gt_masks"]
+        if isinstance(known, Tensor):
+            known = LabelMasks.from_dense(known, labels)
+        height, width = proto.shape[2:]
         image_P = labels.images[label_P]
         boxes_P4 = predictions.boxes(image_P, anchor_P) * extra["mask_scale"].view(-1, 1)[image_P]
-        step = max(1, MASK_PIXELS_AT_ONCE // max(1, proto[0, 0].numel()))
-        overlaps = [boxes_P4.new_zeros(0)]
-        for image in image_P.unique().tolist():
-            mine = (image_P == image).nonzero()[:, 0]
-            for part in mine.split(step):
-                weights = extra["pd_coef"][image, anchor_P[part]].to(proto.dtype)
-                found = (weights @ proto[image].flatten(1)).view(-1, *proto.shape[2:]) > 0
-                found = crop_mask(found, boxes_P4[part])
-                wanted = known[image, labels.slots[label_P[part]]].bool()
-                shared = (found & wanted).sum(dim=(1, 2))
-                total = (found | wanted).sum(dim=(1, 2)).clamp(min=1)
-                overlaps.append(shared / total)
-        return torch.cat(overlaps)
+        corner_P4 = pixel_corners(boxes_P4, height, width)
+        place_P, count_N = in_groups(label_P, len(labels))
+        most = int(count_N.max())
+        corner_NK4 = corner_P4.new_zeros((len(labels), most, 4))
+        corner_NK4[label_P, place_P] = corner_P4
+        weight_NKC = proto.new_zeros((len(labels), most, proto.shape[1]))
+        weight_NKC[label_P, place_P] = extra["pd_coef"][image_P, anchor_P].to(proto.dtype)
+        around_N4 = _rectangles_around(corner_NK4)
+        rows_RC = proto.permute(0, 2, 3, 1).flatten(0, 2)
+        shared_NK, found_NK = (proto.new_zeros((len(labels), most)) for _ in range(2))
+        for part in pixel_parts(around_N4, width, VALUES_AT_ONCE // (proto.shape[1] + most)):
+            row_nT = labels.images[part.members][:, None] * (height * width) + part.pixels
+            mask_nKT = weight_NKC[part.members] @ rows_RC[row_nT].transpose(1, 2) > 0
+            mask_nKT &= _inside_corners(part.pixels, width, corner_NK4[part.members])
+            mask_nKT &= part.valid[:, None]
+            known_nT1 = known.at(part.members, part.pixels)[:, :, None].to(proto.dtype)
+            value_nKT = mask_nKT.to(proto.dtype)
+            found_NK[part.members] = value_nKT.sum(dim=2)
+            shared_NK[part.members] = (value_nKT @ known_nT1).squeeze(2)
+        total_NK = found_NK + known.areas().to(proto.dtype)[:, None] - shared_NK
+        return (shared_NK / total_NK.clamp(min=1))[label_P, place_P]
+
+
+def _rectangles_around(corner_NK4: Tensor) -> Tensor:
+    """The smallest rectangle (N, 4) that holds K rectangles each, of which empty ones do not count."""
+    low_NK2, high_NK2 = corner_NK4.split(2, dim=-1)
+    empty_NK1 = (high_NK2 <= low_NK2).any(dim=-1, keepdim=True)
+    far = torch.iinfo(corner_NK4.dtype).max
+    low_N2 = low_NK2.masked_fill(empty_NK1, far).amin(dim=1)
+    high_N2 = high_NK2.masked_fill(empty_NK1, 0).amax(dim=1)
+    return torch.cat((torch.minimum(low_N2, high_N2), high_N2), dim=1)
+
+
+def _inside_corners(pixel_nT: Tensor, width: int, corner_nK4: Tensor) -> Tensor:
+    """Whether pixels lie in rectangles, (n, K, T)."""
+    y_n1T = torch.div(pixel_nT, width, rounding_mode="floor")[:, None]
+    x_n1T = pixel_nT[:, None] - y_n1T * width
+    x1, y1, x2, y2 = (side[:, :, None] for side in corner_nK4.unbind(dim=-1))
+    return (x_n1T >= x1) & (x_n1T < x2) & (y_n1T >= y1) & (y_n1T < y2)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from ultralytics.nn.modules import Segment26
+from ultralytics.nn.tasks.base import Batch
 from ultralytics.nn.tasks.detection import DetectionModel
 
 __all__ = ["SegmentationModel"]
@@ -28,3 +33,12 @@ class SegmentationModel(DetectionModel):
         verbose: bool = True,
     ) -> None:
         super().__init__(cfg, ch=ch, nc=nc, verbose=verbose)
+
+    def init_criterion(self) -> Callable[[Any, Batch], tuple[Tensor, Any]]:
+        """Loss of the head's generation, on one branch or on both."""
+        from ultralytics.utils.loss import E2ELoss, SegmentLoss26, v8SegmentationLoss
+
+        head = self.model[-1]
+        criterion = SegmentLoss26 if isinstance(head, Segment26) else v8SegmentationLoss
+        dual = getattr(head, "one2one_cv2", None) is not None
+        return E2ELoss(self, criterion) if dual else criterion(self)

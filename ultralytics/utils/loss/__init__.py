@@ -15,6 +15,7 @@ from ultralytics.utils.loss.e2e import E2EDetectLoss, E2ELoss
 from ultralytics.utils.loss.keypoints import KeypointLoss, RLELoss
 from ultralytics.utils.loss.obb import v8OBBLoss
 from ultralytics.utils.loss.pose import PoseLoss26, v8PoseLoss
+from ultralytics.utils.loss.segment import SegmentLoss26, v8SegmentationLoss
 from ultralytics.utils.loss.semantic import SemanticSegmentationLoss, SemSegLoss
 from ultralytics.utils.publishing import publish
 
@@ -30,6 +31,7 @@ __all__ = [
     "PoseLoss26",
     "RLELoss",
     "RotatedBboxLoss",
+    "SegmentLoss26",
     "SemSegLoss",
     "SemanticSegmentationLoss",
     "VarifocalLoss",
@@ -37,6 +39,7 @@ __all__ = [
     "v8DetectionLoss",
     "v8OBBLoss",
     "v8PoseLoss",
+    "v8SegmentationLoss",
 ]
 
 publish(__name__, __all__)

@@ -39,6 +39,15 @@ class Grid:
     size_hw: Tensor  # network input in pixels
 
 
+@dataclass(frozen=True)
+class Assigned:
+    """Which anchors learn which labels."""
+
+    grid: Grid
+    labels: Labels
+    positives: Positives
+
+
 class v8DetectionLoss:
     """Criterion of one detection branch.
 
@@ -120,17 +129,28 @@ class v8DetectionLoss:
             items.
         """
         with torch.autocast(preds["boxes"].device.type, enabled=False):
-            raw_BRA, logits_BCA = self._raw_boxes(preds).float(), preds["scores"].float()
-            grid = self._grid(preds["feats"])
-            labels = self._labels(batch, len(logits_BCA), grid)
-            found = self._assign(raw_BRA.detach(), logits_BCA.detach(), grid, labels, assign_kwargs)
-            total = score_sum(found.scores)
-            cls_loss = self._classification(logits_BCA, found, labels) / total
-            box_loss, *others = self._regression(raw_BRA, grid, found, labels, total)
-        parts = zip((box_loss, cls_loss, *others), self._gains(), strict=True)
-        vector = torch.stack([part * gain for part, gain in parts])
+            labels = self._labels(batch, len(preds["scores"]), self._grid(preds["feats"]))
+            found, terms = self._assigned_losses(preds, labels, assign_kwargs)
+        vector = torch.stack(terms)
         items = dict(zip(self._term_names(), vector.detach().unbind(), strict=True))
-        return (*self._dense(found, labels, logits_BCA), grid.points, grid.strides), vector, items
+        dense = self._dense(found.positives, labels, preds["scores"])
+        return (*dense, found.grid.points, found.grid.strides), vector, items
+
+    def _assigned_losses(
+        self,
+        preds: Outputs,
+        labels: Labels,
+        extra: Mapping[str, Any],  # Any: further inputs of the assigner's overlap
+    ) -> tuple[Assigned, list[Tensor]]:
+        """The positives, and the terms multiplied by their gains; float32 whatever comes in."""
+        raw_BRA, logits_BCA = self._raw_boxes(preds).float(), preds["scores"].float()
+        grid = self._grid(preds["feats"])
+        found = self._assign(raw_BRA.detach(), logits_BCA.detach(), grid, labels, extra)
+        total = score_sum(found.scores)
+        cls_loss = self._classification(logits_BCA, found, labels) / total
+        box_loss, *others = self._regression(raw_BRA, grid, found, labels, total)
+        parts = zip((box_loss, cls_loss, *others), self._gains(), strict=True)
+        return Assigned(grid, labels, found), [part * gain for part, gain in parts]
 
     def preprocess(self, targets: Tensor, batch_size: int, scale_tensor: Tensor) -> Tensor:
         """Labels (n, 6) as [image, class, fractions xywh] -> (B, M, 5) as [class, pixels xyxy].
