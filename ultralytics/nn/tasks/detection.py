@@ -18,7 +18,8 @@ from ultralytics.utils.torch_utils.initial import initialize_weights, scale_img
 
 __all__ = ["DetectionModel"]
 
-PROBE_SIZE = 256  # px, image used to measure strides
+PROBE_HEIGHT = 256  # px, of the image used to measure strides
+PROBE_WIDTHS = (64, 256)  # px; the narrow image costs a quarter, the square one suits every layer
 DEFAULT_STRIDE = 32.0
 AUGMENTED_SCALES = (1.0, 0.83, 0.67)
 AUGMENTED_FLIPS = (False, True, False)
@@ -67,14 +68,26 @@ class DetectionModel(BaseModel):
         head.inplace = self.inplace
         self.eval()
         head.training = True  # raw predictions, while normalisation keeps its initial statistics
-        with torch.no_grad():
-            raw = self._predict_once(torch.zeros(1, ch, PROBE_SIZE, PROBE_SIZE))
-        levels = raw.get("one2many", raw)["feats"]
-        sizes = [PROBE_SIZE / level.shape[-2] for level in levels]
-        self.stride = torch.tensor(sizes, device="cpu")  # known also while building without memory
+        heights = [level.shape[-2] for level in self._probed_levels(ch)]
+        strides = [PROBE_HEIGHT / height for height in heights]
+        self.stride = torch.tensor(strides, device="cpu")  # known also while building without memory
         head.stride = self.stride
         self.train()
         head.bias_init()
+
+    @torch.no_grad()
+    def _probed_levels(self, ch: int) -> list[Tensor]:
+        """Inputs of the head for a blank image."""
+        for width in PROBE_WIDTHS:
+            try:
+                raw = self._predict_once(torch.zeros(1, ch, PROBE_HEIGHT, width))
+            except RuntimeError:  # a layer that cannot split so few columns
+                if width == PROBE_WIDTHS[-1]:
+                    raise
+            else:
+                break
+        levels: list[Tensor] = raw.get("one2many", raw)["feats"]
+        return levels
 
     def set_head_attr(self, **kwargs: Any) -> None:  # Any: values of head attributes
         """Set attributes the head has; others are reported."""
