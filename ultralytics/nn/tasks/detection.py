@@ -63,7 +63,7 @@ class DetectionModel(BaseModel):
         """Run a blank image to learn the size of every output level, then set the head's initial biases."""
         head = self.model[-1]
         if not isinstance(head, Detect):
-            self.stride = torch.tensor([DEFAULT_STRIDE])
+            self.stride = torch.tensor([DEFAULT_STRIDE], device="cpu")
             return
         head.inplace = self.inplace
         self.eval()
