@@ -70,7 +70,8 @@ class DetectionModel(BaseModel):
         head.training = True  # raw predictions, while normalisation keeps its initial statistics
         heights = [level.shape[-2] for level in self._probed_levels(ch)]
         strides = [PROBE_HEIGHT / height for height in heights]
-        self.stride = torch.tensor(strides, device="cpu")  # known also while building without memory
+        # on the CPU, so that it is known even when the network is built without memory
+        self.stride = torch.tensor(strides, device="cpu")
         head.stride = self.stride
         self.train()
         head.bias_init()
