@@ -28,7 +28,6 @@ FILES: dict[str, Any] = TABLE["files"]
 LATER = frozenset(
     {
         "RTDETRDetectionModel",
-        "SemanticSegmentationModel",
         "WorldModel",
         "YOLOEModel",
         "YOLOESegModel",

@@ -68,8 +68,9 @@ class DetectionModel(BaseModel):
         head.inplace = self.inplace
         self.eval()
         head.training = True  # raw predictions, while normalisation keeps its initial statistics
-        heights = [level.shape[-2] for level in self._probed_levels(ch)]
-        strides = [PROBE_HEIGHT / height for height in heights]
+        raw = self._run_blank(ch)
+        levels = raw.get("one2many", raw)["feats"]
+        strides = [PROBE_HEIGHT / level.shape[-2] for level in levels]
         # on the CPU, so that it is known even when the network is built without memory
         self.stride = torch.tensor(strides, device="cpu")
         head.stride = self.stride
@@ -77,18 +78,13 @@ class DetectionModel(BaseModel):
         head.bias_init()
 
     @torch.no_grad()
-    def _probed_levels(self, ch: int) -> list[Tensor]:
-        """Inputs of the head for a blank image."""
-        for width in PROBE_WIDTHS:
-            try:
-                raw = self._predict_once(torch.zeros(1, ch, PROBE_HEIGHT, width))
-            except RuntimeError:  # a layer that cannot split so few columns
-                if width == PROBE_WIDTHS[-1]:
-                    raise
-            else:
-                break
-        levels: list[Tensor] = raw.get("one2many", raw)["feats"]
-        return levels
+    def _run_blank(self, ch: int) -> Any:  # Any: whatever the head returns
+        """Output for a blank image of `PROBE_HEIGHT` rows."""
+        narrow, square = (torch.zeros(1, ch, PROBE_HEIGHT, width) for width in PROBE_WIDTHS)
+        try:
+            return self._predict_once(narrow)
+        except RuntimeError:  # a layer that cannot split so few columns
+            return self._predict_once(square)
 
     def set_head_attr(self, **kwargs: Any) -> None:  # Any: values of head attributes
         """Set attributes the head has; others are reported."""

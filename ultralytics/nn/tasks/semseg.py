@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.nn.tasks.base import Batch
-from ultralytics.nn.tasks.detection import PROBE_SIZE, DetectionModel
+from ultralytics.nn.tasks.detection import PROBE_HEIGHT, DetectionModel
 
 __all__ = ["SemanticModel", "SemanticSegmentationModel"]
 
@@ -54,12 +54,11 @@ class SemanticSegmentationModel(DetectionModel):
 
         handles = [row.register_forward_hook(note) for row in self.model]
         self.eval()
-        with torch.no_grad():
-            self._predict_once(torch.zeros(1, ch, PROBE_SIZE, PROBE_SIZE))
+        self._run_blank(ch)
         for handle in handles:
             handle.remove()
         self.train()
-        self.stride = torch.tensor([PROBE_SIZE / min(heights)])
+        self.stride = torch.tensor([PROBE_HEIGHT / min(heights)], device="cpu")
         self.model[-1].stride = self.stride
 
     def init_criterion(self) -> Callable[[Any, Batch], tuple[Tensor, Any]]:
