@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from ultralytics.geometry.masks import (
+    _native_maps,
     crop_mask,
     mask_iou,
     masks2segments,
@@ -76,12 +77,12 @@ def test_no_detections(upsample: bool) -> None:
     )
 
 
-def test_native_masks_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whole_native_maps_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = torch.tensor([[0.0, 0, 20, 12]]).repeat(5, 1)
     coefficients = wave(0.7, 5, 2)
-    whole = process_mask_native(PROTOS, coefficients, boxes, (12, 24))
+    whole = _native_maps(PROTOS, coefficients, boxes, (12, 24))
     monkeypatch.setattr("ultralytics.geometry.masks.NATIVE_CHUNK_PIXELS", 1)
-    assert_close(process_mask_native(PROTOS, coefficients, boxes, (12, 24)), whole)
+    assert_close(_native_maps(PROTOS, coefficients, boxes, (12, 24)), whole)
 
 
 def test_known_scaling() -> None:

@@ -6,7 +6,6 @@ pixels by "> 0". Shape suffixes: N = objects; H, W = grid; n = flattened pixels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ultralytics.geometry.mask_crops import (
+    MaskGrid,
+    decode_crops,
+    paste_crops,
+    whole_pixel_factor,
+)
 from ultralytics.geometry.segments import merge_multi_segment
 
 __all__ = [
@@ -26,7 +31,6 @@ __all__ = [
     "scale_masks",
 ]
 
-PROTO_STRIDE = 4  # network pixels per prototype cell
 NATIVE_CHUNK_PIXELS = 16_000_000  # full-size logits held at once
 ROUNDING_BIAS = 0.1  # as in letterbox padding
 OFF_GRID = 1e-3  # content edges further than this from a pixel border need exact sampling
@@ -64,17 +68,14 @@ def process_mask(
         upsample: return (N, H, W) masks interpolated to `shape` instead of (N, mh, mw).
     """
     proto_h, proto_w = protos.shape[1:]
-    height, width = shape[:2]
-    logits = _logits(masks_in, protos)
-    if upsample:
-        if len(logits) == 0:
-            return logits.new_zeros((0, height, width), dtype=torch.uint8)
-        logits = _resize(logits[None], (height, width))[0]
-        boxes = bboxes
-    else:
+    size_hw = height, width = (shape[0], shape[1])
+    if not upsample:
         ratios = bboxes.new_tensor([proto_w / width, proto_h / height] * 2)
-        boxes = bboxes * ratios
-    return crop_mask((logits > 0).byte(), boxes)
+        return crop_mask((_logits(masks_in, protos) > 0).byte(), bboxes * ratios)
+    if protos.device.type == "cpu":
+        grid = MaskGrid.resized((proto_h, proto_w), size_hw)
+        return _masks_in_boxes(protos, masks_in, bboxes, grid)
+    return _upsampled_maps(protos, masks_in, bboxes, size_hw)
 
 
 def process_mask_native(
@@ -91,19 +92,11 @@ def process_mask_native(
         bboxes: (N, 4) corners in original pixels.
         shape: height and width of the original image.
     """
-    proto_h, proto_w = protos.shape[1:]
-    height, width = shape[:2]
-    factor = _whole_pixel_factor((proto_h, proto_w), (height, width))
-    logits = _logits(masks_in, protos)
-    step = max(1, NATIVE_CHUNK_PIXELS // (height * width + factor**2 * proto_h * proto_w))
-    masks = logits.new_zeros((len(logits), height, width), dtype=torch.uint8)
-    for start in range(0, len(logits), step):
-        part = logits[start : start + step][None]
-        if factor > 1:
-            part = _resize(part, (proto_h * factor, proto_w * factor))
-        part = scale_masks(part, (height, width))[0]
-        masks[start : start + step] = part > 0
-    return crop_mask(masks, bboxes)
+    size_hw = (shape[0], shape[1])
+    if protos.device.type == "cpu":
+        grid = MaskGrid.of_image(protos.shape[1:], size_hw)
+        return _masks_in_boxes(protos, masks_in, bboxes, grid)
+    return _native_maps(protos, masks_in, bboxes, size_hw)
 
 
 def scale_masks(
@@ -195,14 +188,39 @@ def _resize(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size_hw, mode="bilinear", align_corners=False)
 
 
-def _whole_pixel_factor(proto_hw: tuple[int, int], image_hw: tuple[int, int]) -> int:
-    """Smallest magnification (1, 2 or 4) at which the padding is a whole number of pixels."""
-    network_h, network_w = (side * PROTO_STRIDE for side in proto_hw)
-    gain = min(network_h / image_hw[0], network_w / image_hw[1])
-    spare_y = network_h - max(round(image_hw[0] * gain), 1)
-    spare_x = network_w - max(round(image_hw[1] * gain), 1)
-    spare = spare_y | spare_x
-    return PROTO_STRIDE // math.gcd(PROTO_STRIDE, spare | (spare // 2))
+def _upsampled_maps(
+    protos: Tensor, masks_in: Tensor, bboxes: Tensor, size_hw: tuple[int, int]
+) -> Tensor:
+    """Masks at network size from whole maps, as accelerators like it."""
+    logits = _logits(masks_in, protos)
+    if len(logits) == 0:
+        return logits.new_zeros((0, *size_hw), dtype=torch.uint8)
+    return crop_mask((_resize(logits[None], size_hw)[0] > 0).byte(), bboxes)
+
+
+def _native_maps(
+    protos: Tensor, masks_in: Tensor, bboxes: Tensor, size_hw: tuple[int, int]
+) -> Tensor:
+    """Masks at image size from whole maps, some detections at a time."""
+    proto_h, proto_w = protos.shape[1:]
+    height, width = size_hw
+    factor = whole_pixel_factor((proto_h, proto_w), size_hw)
+    logits = _logits(masks_in, protos)
+    step = max(1, NATIVE_CHUNK_PIXELS // (height * width + factor**2 * proto_h * proto_w))
+    masks = logits.new_zeros((len(logits), height, width), dtype=torch.uint8)
+    for start in range(0, len(logits), step):
+        part = logits[start : start + step][None]
+        if factor > 1:
+            part = _resize(part, (proto_h * factor, proto_w * factor))
+        part = scale_masks(part, size_hw)[0]
+        masks[start : start + step] = part > 0
+    return crop_mask(masks, bboxes)
+
+
+def _masks_in_boxes(protos: Tensor, masks_in: Tensor, bboxes: Tensor, grid: MaskGrid) -> Tensor:
+    arrays = [values.detach().float().numpy() for values in (protos, masks_in, bboxes)]
+    crops = decode_crops(arrays[0], arrays[1], arrays[2], grid)
+    return torch.from_numpy(paste_crops(crops, len(masks_in), grid.size_hw))
 
 
 def _sample_span(maps: Tensor, size_hw: tuple[int, int], span_yx: tuple[float, float]) -> Tensor:
