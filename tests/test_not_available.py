@@ -14,7 +14,6 @@ LACKING = [
     ("ultralytics", "RTDETR", "RT-DETR"),
     ("ultralytics", "YOLOWorld", "open-vocabulary"),
     ("ultralytics.models", "FastSAM", "SAM"),
-    ("ultralytics.models.yolo", "SegmentationTrainer", "task segment"),
     ("ultralytics.models.yolo", "pose", "task pose"),
     ("ultralytics.data", "ClassificationDataset", "task classify"),
     ("ultralytics.data.annotator", "auto_annotate", "SAM"),

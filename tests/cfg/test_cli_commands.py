@@ -161,7 +161,7 @@ def test_the_task_of_the_model_wins(
         ("train data=a.yaml epochs=0", 2, ["epochs=0"]),
         ("task=detct train data=a.yaml", 2, ["detect"]),
         ("mode=tarin", 2, ["train"]),
-        ("segment train data=a.yaml", 1, ["segment"]),
+        ("classify train data=a", 1, ["classify"]),
         ("export model=a.pt", 1, ["export"]),
         ("track model=a.pt source=b.mp4", 1, ["track"]),
         ("benchmark model=a.pt", 1, ["benchmark"]),
