@@ -11,7 +11,7 @@ import yaml
 
 from ultralytics.cfg.paths import DATASETS_CFG_DIR
 from ultralytics.data import samples
-from ultralytics.data.samples import MARKER, detect_lines, ensure_sample
+from ultralytics.data.samples import MARKER, corner_lines, detect_lines, ensure_sample
 from ultralytics.data.scenes import CLASSES, LOOKS, MAX_OVERLAP, SIZE_SHARE, Scene, render_scene
 from ultralytics.errors import DatasetError, DatasetNotFound
 
@@ -76,6 +76,22 @@ def test_label_lines_are_the_box_of_the_outline() -> None:
         assert corners == pytest.approx([x1, y1, x2, y2], abs=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_corner_lines_are_tight_rectangles_inside_the_picture(seed: int) -> None:
+    drawn = render_scene(np.random.default_rng(seed), 240, 320, count=3, stretch=(1.6, 2.8))
+    assert drawn.shapes
+    for line, shape in zip(corner_lines(drawn), drawn.shapes, strict=True):
+        label, *values = (float(text) for text in line.split())
+        assert label == shape.label
+        assert 0 <= min(values) <= max(values) <= 1
+        corners = np.reshape(values, (4, 2)) * (320, 240)
+        side, other = corners[1] - corners[0], corners[3] - corners[0]
+        assert abs(side @ other) < 1e-2 * np.linalg.norm(side) * np.linalg.norm(other)
+        for axis in (side, other):  # the outline reaches both ends of either side
+            share = (shape.outline - corners[0]) @ axis / (axis @ axis)
+            assert (share.min(), share.max()) == pytest.approx((0, 1), abs=1e-3)
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "SPLITS", {"train": 9, "val": 2})
@@ -126,11 +142,21 @@ def test_unknown_generator() -> None:
         ensure_sample("shape")
 
 
-def test_the_description_names_the_classes_of_the_renderer() -> None:
-    text = (DATASETS_CFG_DIR / "shapes.yaml").read_text(encoding="utf-8")
+@pytest.mark.usefixtures("small")
+def test_rotated_labels_have_four_corners(tmp_path: Path) -> None:
+    root = ensure_sample("shapes-obb", tmp_path / "shapes-obb")
+    rows = [np.loadtxt(file, ndmin=2) for file in (root / "labels").rglob("*.txt")]
+    assert len(rows) == 11
+    assert {row.shape[1] for row in rows} == {9}
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes-obb"])
+def test_the_description_names_the_classes_of_the_renderer(name: str) -> None:
+    text = (DATASETS_CFG_DIR / f"{name}.yaml").read_text(encoding="utf-8")
     described = yaml.safe_load(text)
     assert tuple(described["names"]) == CLASSES
     assert described["generator"] in samples.GENERATORS
+    assert described["path"] == name
 
 
 def test_the_packaged_picture_is_small_and_readable() -> None:

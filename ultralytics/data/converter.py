@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ultralytics.data.coco import coco80_to_coco91_class as coco80_to_coco91_class
     from ultralytics.data.coco import coco91_to_coco80_class as coco91_to_coco80_class
     from ultralytics.data.coco import convert_coco as convert_coco
+    from ultralytics.data.dota import convert_dota_to_yolo_obb as convert_dota_to_yolo_obb
     from ultralytics.data.polygons import (
         convert_segment_masks_to_yolo_seg as convert_segment_masks_to_yolo_seg,
     )
@@ -20,12 +21,12 @@ __getattr__, __dir__, __all__ = attach(
         "coco80_to_coco91_class": "ultralytics.data.coco",
         "coco91_to_coco80_class": "ultralytics.data.coco",
         "convert_coco": "ultralytics.data.coco",
+        "convert_dota_to_yolo_obb": "ultralytics.data.dota",
         "convert_segment_masks_to_yolo_seg": "ultralytics.data.polygons",
         "merge_multi_segment": "ultralytics.geometry.segments",
         "min_index": "ultralytics.geometry.segments",
     },
     later={
-        "convert_dota_to_yolo_obb": "task obb is",
         "convert_ndjson_to_yolo": "NDJSON data sets are",
         "convert_to_multispectral": "making multispectral images is",
         "create_synthetic_coco_dataset": "the synthetic COCO set is",

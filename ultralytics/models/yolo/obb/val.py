@@ -18,6 +18,8 @@ from ultralytics.geometry.rotated import batch_probiou, xywhr2xyxyxyxy
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.records import image_id
 from ultralytics.models.yolo.detect.val import Prediction
+from ultralytics.models.yolo.obb.merge import merge_tiles, write_dota_files
+from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.metrics.coco import CocoNumbers, OverlapEvaluator
 from ultralytics.utils.metrics.detection import DetMetrics, OBBMetrics
 
@@ -25,7 +27,11 @@ __all__ = ["OBBValidator"]
 
 
 class OBBValidator(DetectionValidator):
-    """Measures a network of rotated boxes. Arguments are those of the base class."""
+    """Measures a network of rotated boxes. Arguments are those of the base class.
+
+    With `save_json`, a split whose path contains "DOTA" also gets the files its benchmark asks for: one per class in
+    predictions_txt, and in predictions_merged_txt those of whole images, put together from tiles.
+    """
 
     task = "obb"
     rotated = True
@@ -34,6 +40,12 @@ class OBBValidator(DetectionValidator):
     coco_kinds: ClassVar[Mapping[str, type[OverlapEvaluator]]] = {}
     file_judges: ClassVar[Mapping[str, Callable[..., CocoNumbers]]] = {}
     lowest_conf = 0.01
+
+    def init_metrics(self, model: Any) -> None:
+        """As for boxes; sets `is_dota`."""
+        super().init_metrics(model)
+        folder = self.data.get(self.args.split, "")
+        self.is_dota = isinstance(folder, str) and "DOTA" in folder
 
     def postprocess(self, preds: Any) -> list[Prediction]:
         """bboxes (N, 5) xywhr, conf and cls of every image, best first."""
@@ -74,3 +86,13 @@ class OBBValidator(DetectionValidator):
             }
             for box, poly, score, cls in zip(*(c.tolist() for c in columns), strict=True)
         ]
+
+    def eval_json(self, stats: dict[str, Any]) -> dict[str, Any]:
+        """Write the DOTA result files; the metrics stay as they are."""
+        if self.is_dota:
+            folder = self.save_dir / "predictions_txt"
+            write_dota_files(self.jdict, self.names, folder)
+            whole = self.save_dir / "predictions_merged_txt"
+            write_dota_files(merge_tiles(self.jdict), self.names, whole)
+            LOGGER.info(f"DOTA result files are in {folder}, those of whole images in {whole}")
+        return stats
