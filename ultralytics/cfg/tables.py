@@ -24,7 +24,7 @@ __all__ = [
 
 MODES: tuple[str, ...] = next(setting.choices for setting in SETTINGS if setting.name == "mode")
 # Modes of this version; the others are answered before anything is loaded.
-AVAILABLE_MODES = ("train", "val", "predict")
+AVAILABLE_MODES = ("train", "val", "predict", "track")
 
 
 def _names(kind: str) -> frozenset[str]:

@@ -35,6 +35,8 @@ __all__ = ["Model"]
 Arguments = dict[str, Any]  # Any: values of configuration keys
 ClassTable = Mapping[str, Mapping[str, Any]]  # Any: classes by task and role
 
+TRACK_CONF = 0.1  # default confidence of track mode: trackers make use of faint detections
+
 
 class Model(nn.Module):
     """A model of any task.
@@ -308,6 +310,27 @@ class Model(nn.Module):
         vectors: Any = self.predict(source, stream, **kwargs)  # Any: the predictor's other output
         return vectors
 
+    def track(
+        self, source: Any = None, stream: bool = False, persist: bool = False, **kwargs: Any
+    ) -> list[Results] | Iterator[Results]:
+        """Follow objects through videos, streams or pictures.
+
+        Args:
+            source: see `predict`.
+            stream: return a generator that keeps one result at a time.
+            persist: go on with the tracks of the call before.
+            **kwargs: any prediction argument; `tracker` names a tracker or its file, `conf` is 0.1 by default.
+
+        Raises:
+            ConfigValueError: results of this task cannot be tracked.
+        """
+        from ultralytics.trackers import register_tracker
+
+        register_tracker(self, persist)
+        kwargs["conf"] = TRACK_CONF if kwargs.get("conf") is None else kwargs["conf"]
+        kwargs["batch"] = kwargs.get("batch") or 1
+        return self.predict(source=source, stream=stream, **{**kwargs, "mode": "track"})
+
     # ---------------------------------------------------------------- validation and training
 
     def val(self, validator: Any = None, **kwargs: Any) -> Any:  # Any: metrics of the task
@@ -391,12 +414,6 @@ class Model(nn.Module):
         self.metrics = measured or (self.ckpt or {}).get("train_metrics")
 
     # ---------------------------------------------------------------- not in this version
-
-    def track(
-        self, source: Any = None, stream: bool = False, persist: bool = False, **kwargs: Any
-    ) -> list[Results]:
-        """Follow objects through a video."""
-        raise NotAvailable("tracking is not part of this version; use predict")
 
     def calibrate(self, data: Any, **kwargs: Any) -> tuple[float, float] | None:
         """Fit the scale of a depth model."""

@@ -81,6 +81,7 @@ class BasePredictor:
     """
 
     scale_fill = False  # stretch pictures to the input instead of padding them
+    trackable = False  # whether results can be followed through frames
 
     args = OfRun()
     save_dir = OfRun()
@@ -113,6 +114,7 @@ class BasePredictor:
         self.done_warmup = False
         self.transforms: Any = None  # Any: preprocessing stored with a classifier
         self.screen: tuple[int, int] | None = None
+        self.observer: Any = None  # Any: what a tracker watches post-processing with
         self.events = EventBus(_callbacks)
         if isinstance(
             _callbacks, CallbackTable
@@ -440,6 +442,11 @@ class BasePredictor:
                     f"\n{count} label{'s' if count > 1 else ''} saved to {run.save_dir / 'labels'}"
                 )
             LOGGER.info(text)
+
+    def tracker_slots(self) -> list[int]:
+        """Number of the stream that each result of the current batch came from."""
+        batch = self._run.current
+        return [] if batch is None else list(batch.slots)
 
     # Files and windows ----------------------------------------------------------------------------------------------
 

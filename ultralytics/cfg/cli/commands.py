@@ -53,6 +53,7 @@ FAMILIES = (
     ("mobile_sam", "SAM"),
     ("yolo_nas", "NAS"),
 )
+STREAMED_MODES = ("predict", "track")
 NO_SERVICE = "no hosted service is bundled with this package; models and data stay on this computer"
 
 
@@ -118,7 +119,11 @@ def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
         LOGGER.warning(
             f"task={task} does not fit {name}, which is a {model.task} model; using that"
         )
-    getattr(model, mode)(**arguments)
+    if mode in STREAMED_MODES:
+        for _ in getattr(model, mode)(**arguments, stream=True):
+            pass  # files and lines are all that is wanted, so nothing piles up
+    else:
+        getattr(model, mode)(**arguments)
 
 
 def _checked(overrides: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +158,7 @@ def _complete(mode: str, task: str | None, arguments: dict[str, Any]) -> None:
     if not arguments.get("model"):
         arguments["model"] = get(task).default_model if task else DEFAULT_MODEL
         LOGGER.warning(f"'model' was not given; using model={arguments['model']}")
-    if mode in ("predict", "track"):
+    if mode in STREAMED_MODES:
         arguments.setdefault("save", True)
         if arguments.get("source") is None:
             arguments["source"] = str(ASSETS)

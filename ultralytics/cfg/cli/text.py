@@ -23,6 +23,7 @@ examples:
   yolo train data=shapes.yaml model=yolo11n.yaml epochs=20 imgsz=160   train on a rendered sample set
   yolo val data=shapes.yaml model=runs/detect/train/weights/best.pt    measure a trained model
   yolo predict source=photo.jpg model=best.pt conf=0.4                 find objects, save pictures
+  yolo track source=video.mp4 model=best.pt tracker=bytetrack           follow objects through a video
   yolo check data=my.yaml strict=True                                  look for faults in a data set
 
 other commands:

@@ -13,16 +13,20 @@ from ultralytics.utils import nms, ops
 
 __all__ = ["DetectionPredictor"]
 
+LOOSE_IOU = 0.95  # overlap that is still allowed when a tracker looks at what suppression removed
+
 
 class DetectionPredictor(BasePredictor):
     """Predictor of the detect task.
 
-    Tasks built on it set `rotated` when boxes have an angle, and `has_columns` when something follows the class
-    scores of a prediction.
+    Tasks built on it set `rotated` when boxes have an angle, `has_columns` when something follows the class scores of
+    a prediction, and `recovers_suppressed` when a tracker may be shown what suppression removed.
     """
 
     rotated = False
     has_columns = False
+    trackable = True
+    recovers_suppressed = True
 
     def postprocess(self, preds: Any, img: Tensor, orig_imgs: Any, **kwargs: Any) -> list[Results]:
         """Results of a batch.
@@ -33,20 +37,33 @@ class DetectionPredictor(BasePredictor):
             orig_imgs: list of (h, w, c) BGR pictures, or the NCHW tensor that was the source.
             **kwargs: passed to `construct_results`.
         """
+        kept, anchors = self._suppressed(preds, self.args.iou)
+        pictures = pictures_of(orig_imgs)
+        results = self.construct_results(kept, img, pictures, **kwargs)
+        if self.observer is not None:
+            loose = None
+            if self.observer.recovers and not self.model.end2end:
+                more, _ = self._suppressed(preds, LOOSE_IOU)
+                loose = self.construct_results(more, img, pictures, **kwargs)
+            self.observer.watch(results, anchors, loose)
+        return results
+
+    def _suppressed(self, preds: Any, iou: float) -> tuple[list[Tensor], list[Tensor]]:
+        """Detections of every image and their anchor numbers."""
         args = self.args
-        kept = nms.non_max_suppression(
+        found: Any = nms.non_max_suppression(  # Any: two lists, as numbers are asked for
             preds,
             args.conf,
-            args.iou,
+            iou,
             args.classes,
             args.agnostic_nms,
             max_det=args.max_det,
             nc=len(self.model.names) if self.has_columns else 0,
             end2end=self.model.end2end,
             rotated=self.rotated,
+            return_idxs=True,
         )
-        assert isinstance(kept, list)  # indexes were not asked for
-        return self.construct_results(kept, img, pictures_of(orig_imgs), **kwargs)
+        return found
 
     def construct_results(
         self, preds: list[Tensor], img: Tensor, orig_imgs: Any, **kwargs: Any

@@ -1,0 +1,1 @@
+"""Parts that trackers share: filters, assignment, camera motion."""
