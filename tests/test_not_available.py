@@ -14,7 +14,7 @@ LACKING = [
     ("ultralytics", "RTDETR", "RT-DETR"),
     ("ultralytics", "YOLOWorld", "open-vocabulary"),
     ("ultralytics.models", "FastSAM", "SAM"),
-    ("ultralytics.models.yolo", "pose", "task pose"),
+    ("ultralytics.models.yolo", "depth", "task depth"),
     ("ultralytics.data", "ClassificationDataset", "task classify"),
     ("ultralytics.data.annotator", "auto_annotate", "SAM"),
     ("ultralytics.data.converter", "yolo_bbox2segment", "SAM"),

@@ -15,6 +15,7 @@ from ultralytics.cfg.paths import DATASETS_CFG_DIR
 SPEC = Path(__file__).resolve().parents[3] / "shared" / "spec"
 FILES = sorted(DATASETS_CFG_DIR.glob("*.yaml"))
 KEYS = {"path", "train", "val", "test", "minival", "names", "channels", "download", "generator"}
+POSE_KEYS = {"kpt_shape", "flip_idx", "kpt_names", "kpt_oks_sigmas"}
 # File name -> heading of the chapter of class names; files with a heading of their own are absent.
 COCO = ("coco", "coco8", "coco8-grayscale", "coco8-multispectral", "coco12-formats", "coco128")
 DOTA = ("DOTAv1", "dota8", "dota8-multispectral", "dota128")
@@ -40,13 +41,13 @@ def load(file: Path) -> dict:
 
 def test_there_are_the_detection_sets_and_the_sample() -> None:
     assert {*COCO, "VOC", "shapes", "HomeObjects-3K"} <= {file.stem for file in FILES}
-    assert len(FILES) == 29
+    assert len(FILES) == 34
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_description_is_complete_and_harmless(file: Path) -> None:
     data = load(file)
-    assert set(data) <= KEYS
+    assert set(data) <= KEYS | POSE_KEYS
     assert {"path", "train", "val", "names"} <= set(data)
     assert all(isinstance(name, str) for name in data["names"])
     assert len(set(data["names"])) == len(data["names"])
@@ -58,7 +59,9 @@ def test_description_is_complete_and_harmless(file: Path) -> None:
 
 @pytest.mark.skipif(not SPEC.exists(), reason="needs the specification")
 @pytest.mark.parametrize(
-    "file", [f for f in FILES if not f.stem.startswith("shapes")], ids=lambda f: f.stem
+    "file",
+    [f for f in FILES if not f.stem.startswith("shapes") and "kpt_shape" not in load(f)],
+    ids=lambda f: f.stem,
 )
 def test_class_names_have_the_published_digest(file: Path) -> None:
     text = (SPEC / "31-class-names.md").read_text(encoding="utf-8")
@@ -68,3 +71,49 @@ def test_class_names_have_the_published_digest(file: Path) -> None:
     assert wanted is not None
     joined = "\n".join(load(file)["names"])
     assert hashlib.sha256(joined.encode()).hexdigest() == wanted[1]
+
+
+def _words(text: str) -> list[str]:
+    """Values of a table whose lines start with the number of their first value."""
+    return [
+        word.strip() for word in re.sub(r"^\d+:", "", text, flags=re.M).split(";") if word.strip()
+    ]
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if "kpt_shape" in load(f)], ids=lambda f: f.stem)
+def test_keypoints_fit_each_other(file: Path) -> None:
+    data = load(file)
+    count, values = data["kpt_shape"]
+    assert values in (2, 3)
+    for names in data["kpt_names"].values():
+        assert len(names) == len(set(names)) == count
+    flip = data.get("flip_idx")
+    if flip is not None:
+        assert [flip[flip[i]] for i in range(count)] == list(range(count))
+
+
+@pytest.mark.skipif(not SPEC.exists(), reason="needs the specification")
+@pytest.mark.parametrize(
+    "file",
+    [f for f in FILES if not f.stem.startswith("shapes") and "kpt_shape" in load(f)],
+    ids=lambda f: f.stem,
+)
+def test_keypoints_are_the_published_ones(file: Path) -> None:
+    text = (SPEC / "31-class-names.md").read_text(encoding="utf-8")
+    section = text[text.index("\n## Pose data sets") :]
+    data = load(file)
+    entry = re.search(
+        rf"- `{file.stem}`: names \{{0: (\w+)\}}; kpt_shape (.*?);\s+flip_idx (.*?)\.\n", section
+    )
+    assert entry is not None
+    assert data["names"] == [entry[1]]
+    assert data["kpt_shape"] == yaml.safe_load(entry[2])
+    if "absent" in entry[3]:
+        assert "flip_idx" not in data
+    else:
+        assert data["flip_idx"] == yaml.safe_load(entry[3])
+    table = re.search(
+        rf"kpt_names \(class 0\) of [^:]*{file.stem}[^:]*:\n+```text\n(.*?)```", section, re.S
+    )
+    assert table is not None
+    assert data["kpt_names"] == {0: _words(table[1])}

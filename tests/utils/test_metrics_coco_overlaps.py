@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ultralytics.utils.metrics.coco import CocoEvaluator, CocoPoseEvaluator, OverlapEvaluator
+from ultralytics.utils.metrics.coco_pose import evaluate_pose_files
 
 coco_module = pytest.importorskip("pycocotools.coco")
 cocoeval_module = pytest.importorskip("pycocotools.cocoeval")
@@ -161,6 +162,21 @@ def test_poses_by_their_similarities_give_the_ten_numbers(seed: int, repeats: in
     assert evaluator.evaluate().stats == pytest.approx(list(evaluation.stats), abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_pose_files_give_the_ten_numbers(seed: int) -> None:
+    dataset, rows = pose_scene(seed, 8)
+    evaluation = evaluation_of(dataset, rows, "keypoints")
+    found = evaluate_pose_files(rows, dataset)
+    assert found.stats == pytest.approx(list(evaluation.stats), abs=1e-9)
+    some = evaluate_pose_files(rows, dataset, image_ids={0, 1, 2})
+    evaluation.params.imgIds = [0, 1, 2]
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert some.stats == pytest.approx(list(evaluation.stats), abs=1e-9)
+
+
 def similarity(sigmas: Any, found: dict[str, Any], truth: dict[str, Any]) -> float:
     points, places = (np.reshape(row["keypoints"], (-1, 3)) for row in (found, truth))
     gap = points[:, :2] - places[:, :2]
@@ -203,3 +219,11 @@ def test_boxes_and_overlaps_can_be_mixed() -> None:
         mixed.add_overlaps(scores, classes, areas[1], classes, areas[0], overlap)
     assert mixed.evaluate().stats == pytest.approx(boxes.evaluate().stats, abs=1e-12)
     assert 0 < mixed.evaluate().ap < 1
+
+
+def test_pose_files_without_objects_or_without_predictions() -> None:
+    dataset, rows = pose_scene(0, 4)
+    bare = evaluate_pose_files(rows, {**dataset, "annotations": []})
+    assert set(bare.stats) == {-1}
+    nothing = evaluate_pose_files([], dataset)
+    assert (nothing.ap, nothing.ar) == (0, 0)

@@ -48,6 +48,27 @@ def test_a_large_batch_is_cut_and_shrunk() -> None:
     assert max(grid.shape) == 800
 
 
+@pytest.mark.parametrize("max_size", [1920, 30])
+def test_keypoints_in_fractions_and_in_pixels_are_the_same(max_size: int) -> None:
+    images, labels = batch(1)
+    points = torch.tensor([[[0.25, 0.5, 1.0], [0.75, 0.5, 1.0], [0.5, 0.9, 0.1]]])
+    given = [
+        {**labels, "keypoints": points},
+        {**labels, "keypoints": points * torch.tensor([60, 40, 1])},
+        labels,
+    ]
+    drawn = [plot_images(one, images, save=False, max_size=max_size) for one in given]
+    assert np.array_equal(drawn[0], drawn[1])
+    assert isinstance(drawn[0], np.ndarray)
+    changed = (drawn[0] != drawn[2]).any(axis=2)
+    height, width = changed.shape
+    rows, columns = np.nonzero(changed)
+    assert changed[height // 2, width // 4]
+    assert changed[height // 2, 3 * width // 4]
+    assert rows.max() < 0.8 * height  # the third point is not visible enough
+    assert len(columns) < 0.1 * changed.size
+
+
 def test_boxes_in_fractions_and_in_pixels_are_the_same() -> None:
     images, labels = batch(1)
     pixels = {**labels, "bboxes": labels["bboxes"] * torch.tensor([60, 40, 60, 40])}

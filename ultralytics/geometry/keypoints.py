@@ -11,12 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Floats = NDArray[np.float64]
 
 __all__ = [
     "AREA_SHARE",
     "OKS_SIGMA",
     "RLE_WEIGHT",
+    "check_flip_order",
+    "coco_oks",
     "keypoints_from_centre",
     "keypoints_from_corner",
     "kpt_iou",
@@ -34,6 +39,29 @@ RLE_WEIGHT = np.array([*[1.0] * 5, *_LIMBS, *_LIMBS])
 
 PERSON = (17, 3)  # the shape that these two belong to
 AREA_SHARE = 0.53  # of a box that its object fills, where no outline says better
+
+
+def check_flip_order(flip_idx: Sequence[int], count: int) -> None:
+    """Refuse an order of mirrored keypoints that does not exchange them in pairs.
+
+    Args:
+        flip_idx: for each keypoint the number of its mirror image.
+        count: K.
+
+    Raises:
+        ValueError: its length is not K, a number is none of 0 to K - 1, or mirroring twice is not the identity.
+    """
+    if len(flip_idx) != count:
+        raise ValueError(f"flip_idx has {len(flip_idx)} entries for {count} keypoints")
+    for i, mirror in enumerate(flip_idx):
+        if not isinstance(mirror, (int, np.integer)) or not 0 <= mirror < count:
+            raise ValueError(f"flip_idx[{i}]={mirror} is not one of the keypoints 0 to {count - 1}")
+    for i, mirror in enumerate(flip_idx):
+        if flip_idx[mirror] != i:
+            raise ValueError(
+                f"flip_idx must exchange keypoints in pairs: {i} becomes {mirror}, but {mirror} becomes "
+                f"{flip_idx[mirror]}"
+            )
 
 
 def oks_sigmas(
@@ -91,3 +119,37 @@ def kpt_iou(
     scale_NK = (2 * sigma_K).square() * (area[:, None] + eps) * 2
     score_NMK = (-squared_NMK / scale_NK[:, None]).exp() * visible_NK[:, None]
     return score_NMK.sum(dim=-1) / (visible_NK.sum(dim=-1, keepdim=True) + eps)
+
+
+def coco_oks(
+    known_GK3: Floats, boxes_G4: Floats, areas_G: Floats, found_DK: Floats, sigma_K: Floats
+) -> Floats:
+    """Similarity (G, D) by the rules of the COCO evaluation, in double precision.
+
+    An object without a labelled point is compared by how far the points are from twice its box.
+
+    Args:
+        known_GK3: labelled points; flags above 0 count.
+        boxes_G4: corners of the labelled objects.
+        areas_G: their areas, which need not be those of the boxes.
+        found_DK: (D, K, 2 or more) detected points.
+        sigma_K: fall-off constants.
+    """
+    if not len(known_GK3) or not len(found_DK):
+        return np.zeros((len(known_GK3), len(found_DK)))
+    labelled_GK = np.asarray(known_GK3[..., 2] > 0)
+    has_points_G = np.asarray(labelled_GK.any(axis=1))
+    offset_GDK2 = found_DK[None, ..., :2] - known_GK3[:, None, :, :2]
+    size_G2 = boxes_G4[:, 2:] - boxes_G4[:, :2]
+    low_G2, high_G2 = boxes_G4[:, :2] - size_G2, boxes_G4[:, :2] + 2 * size_G2
+    outside_GDK2 = np.maximum(low_G2[:, None, None] - found_DK[None, ..., :2], 0) + np.maximum(
+        found_DK[None, ..., :2] - high_G2[:, None, None], 0
+    )
+    distance = np.where(has_points_G[:, None, None, None], offset_GDK2, outside_GDK2)
+    scale_GK = (2 * sigma_K) ** 2 * (areas_G[:, None] + np.spacing(1)) * 2
+    score_GDK = np.exp(-(distance**2).sum(axis=-1) / scale_GK[:, None])
+    counts_GK = labelled_GK | ~has_points_G[:, None]
+    similarity: Floats = (score_GDK * counts_GK[:, None]).sum(axis=-1) / counts_GK.sum(axis=1)[
+        :, None
+    ]
+    return similarity

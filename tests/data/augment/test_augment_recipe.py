@@ -100,6 +100,9 @@ def test_pose_without_mirror_order_is_not_mirrored(
     data.data = {"kpt_shape": [3, 3], "flip_idx": [1, 0]}
     with pytest.raises(ValueError, match="2 entries for 3 keypoints"):
         v8_transforms(data, 64, settings())
+    data.data = {"kpt_shape": [3, 3], "flip_idx": [1, 2, 0]}
+    with pytest.raises(ValueError, match="exchange keypoints in pairs"):
+        v8_transforms(data, 64, settings())
 
 
 def test_own_transforms_without_the_package_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from ultralytics.data.augment.flip import RandomFlip
 from ultralytics.data.augment.mix import CutMix, MixUp
 from ultralytics.data.augment.mosaic import Mosaic
 from ultralytics.data.augment.paste import CopyPaste
+from ultralytics.geometry.keypoints import check_flip_order
 from ultralytics.utils.logging import LOGGER
 
 __all__ = ["v8_transforms"]
@@ -67,7 +68,7 @@ def _flips(dataset: Any, hyp: Any) -> tuple[Sequence[int] | None, float, float]:
     """Keypoint order of mirrored images and the two probabilities.
 
     Raises:
-        ValueError: `flip_idx` does not have one entry per keypoint.
+        ValueError: `flip_idx` does not exchange the keypoints in pairs, or not all of them.
     """
     data = getattr(dataset, "data", None) or {}
     flip_idx = data.get("flip_idx") or None
@@ -77,7 +78,5 @@ def _flips(dataset: Any, hyp: Any) -> tuple[Sequence[int] | None, float, float]:
         if hyp.flipud > 0 or hyp.fliplr > 0:
             LOGGER.warning("The data set has no 'flip_idx': flipud and fliplr are set to 0.")
         return None, 0.0, 0.0
-    count = (data.get("kpt_shape") or [len(flip_idx)])[0]
-    if len(flip_idx) != count:
-        raise ValueError(f"flip_idx has {len(flip_idx)} entries for {count} keypoints")
+    check_flip_order(flip_idx, (data.get("kpt_shape") or [len(flip_idx)])[0])
     return flip_idx, hyp.flipud, hyp.fliplr

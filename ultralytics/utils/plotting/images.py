@@ -195,9 +195,10 @@ def _draw_objects(
             pen.text((5, 5 + 12 * pen.lw), label, txt_color=color)
     if len(batch.get("keypoints", ())):
         points = batch["keypoints"][own].copy()
-        if len(points) and points[..., :2].max() <= 1.01:
-            points[..., 0] *= width
-            points[..., 1] *= height
+        if len(points) and points[..., :2].max() <= NORMALIZED_LIMIT:
+            points[..., :2] *= (width, height)
+        else:
+            points[..., :2] *= scale
         for row in shown:
             pen.kpts(points[row], shape=(height, width), conf_thres=look.conf_thres)
 

@@ -99,14 +99,17 @@ class DetectionTrainer(BaseTrainer):
         self, cfg: Any = None, weights: nn.Module | None = None, verbose: bool = True
     ) -> nn.Module:
         """Network for the classes and channels of the data set."""
-        model = self.model_type(
-            cfg, nc=self.data["nc"], ch=self.data.get("channels", 3), verbose=verbose and RANK == -1
-        )
+        shown = verbose and RANK == -1
+        model = self.model_type(cfg, **self._model_arguments(), verbose=shown)
         if weights is not None:
             if self.args.cls_remap and self.data.get("names"):
                 model.names = self.data["names"]
             model.load(weights)
         return model
+
+    def _model_arguments(self) -> dict[str, Any]:
+        """What a network must know about the data set."""
+        return {"nc": self.data["nc"], "ch": self.data.get("channels", 3)}
 
     def get_validator(self) -> DetectionValidator:
         """Validator on the test loader; loss names become known here."""
