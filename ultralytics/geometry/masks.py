@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 NATIVE_CHUNK_PIXELS = 16_000_000  # full-size logits held at once
+IOU_BLOCK = 2048  # pixels looked at together when masks are compared
 ROUNDING_BIAS = 0.1  # as in letterbox padding
 OFF_GRID = 1e-3  # content edges further than this from a pixel border need exact sampling
 
@@ -147,9 +148,33 @@ def scale_masks(
 
 def mask_iou(mask1: Tensor, mask2: Tensor, eps: float = 1e-7) -> Tensor:
     """Overlap (N, M) of every flattened mask (N, n) with every other (M, n)."""
-    shared_NM = (mask1 @ mask2.T).clamp(min=0)
-    union_NM = mask1.sum(dim=1)[:, None] + mask2.sum(dim=1)[None] - shared_NM
-    return shared_NM / (union_NM + eps)
+    worthwhile = mask1.shape[1] > IOU_BLOCK and min(len(mask1), len(mask2)) > 1
+    if worthwhile and mask1.device.type == "cpu" and mask1.is_floating_point():
+        shared_NM, area_N, area_M = _shared_by_blocks(mask1, mask2)
+    else:
+        shared_NM, area_N, area_M = mask1 @ mask2.T, mask1.sum(dim=1), mask2.sum(dim=1)
+    shared_NM = shared_NM.clamp(min=0)
+    return shared_NM / (area_N[:, None] + area_M - shared_NM + eps)
+
+
+def _shared_by_blocks(mask1: Tensor, mask2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Products and sums of masks; stretches in which a mask has no pixel are left out.
+
+    A mask that sums up to nothing in a stretch is taken to be empty there, so values must not be negative.
+    """
+    whole = mask1.shape[1] // IOU_BLOCK * IOU_BLOCK
+    head1, head2 = mask1[:, :whole], mask2[:, :whole]
+    rest1, rest2 = mask1[:, whole:], mask2[:, whole:]
+    sums1, sums2 = (m.reshape(len(m), -1, IOU_BLOCK).sum(dim=2) for m in (head1, head2))
+    shared = rest1 @ rest2.T
+    filled1, filled2 = (sums1 != 0).numpy(), (sums2 != 0).numpy()
+    for block in range(filled1.shape[1]):
+        rows, columns = (torch.from_numpy(np.flatnonzero(f[:, block])) for f in (filled1, filled2))
+        if len(rows) and len(columns):
+            part = slice(block * IOU_BLOCK, (block + 1) * IOU_BLOCK)
+            a, b = head1[:, part].index_select(0, rows), head2[:, part].index_select(0, columns)
+            shared[rows[:, None], columns] += a @ b.T
+    return shared, sums1.sum(dim=1) + rest1.sum(dim=1), sums2.sum(dim=1) + rest2.sum(dim=1)
 
 
 def masks2segments(
