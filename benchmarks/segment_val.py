@@ -47,7 +47,9 @@ def mask_iou(ctx: argparse.Namespace) -> Figures:
     def ellipses(count: int) -> torch.Tensor:
         centre = torch.rand(count, 2, 1, 1, generator=g) * 160
         radius = torch.rand(count, 2, 1, 1, generator=g) * 20 + 4
-        distance = ((x - centre[:, 0]) / radius[:, 0]) ** 2 + ((y - centre[:, 1]) / radius[:, 1]) ** 2
+        distance = ((x - centre[:, 0]) / radius[:, 0]) ** 2 + (
+            (y - centre[:, 1]) / radius[:, 1]
+        ) ** 2
         return (distance < 1).float().flatten(1)
 
     truth, found = ellipses(60), ellipses(300)

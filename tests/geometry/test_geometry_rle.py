@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ultralytics.geometry.polygon_rle import polygon_edges, union_edges
-from ultralytics.geometry.rle import RunMasks, crop_edges, mask_edges
+from ultralytics.geometry.rle import RunMasks, column_edges, mask_edges
 
 coco = pytest.importorskip("pycocotools.mask")
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -99,14 +99,15 @@ def test_no_masks() -> None:
 
 @pytest.mark.parametrize("corner", [(0, 0), (0, 3), (5, 0), (7, 9)])
 @pytest.mark.parametrize("size", [(20, 4), (13, 11), (13, 21), (0, 3)])
-def test_a_crop_gives_the_edges_of_the_whole(
+def test_a_rectangle_gives_the_edges_of_the_whole(
     corner: tuple[int, int], size: tuple[int, int]
 ) -> None:
     rows, columns = min(size[0], 20 - corner[0]), min(size[1], 30 - corner[1])
     crop = np.random.default_rng(0).random((rows, columns)) < 0.7
     whole = np.zeros((20, 30), bool)
     whole[corner[0] : corner[0] + rows, corner[1] : corner[1] + columns] = crop
-    assert crop_edges(crop, corner, 20).tolist() == mask_edges(whole).tolist()
+    columns = np.pad(crop.T, ((0, 0), (1, 1)))
+    assert column_edges(columns, corner, 20).tolist() == mask_edges(whole).tolist()
 
 
 def outline(rng: np.random.Generator, kind: int, size_hw: tuple[int, int]) -> NDArray[np.float64]:

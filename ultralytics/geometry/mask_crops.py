@@ -15,7 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MaskCrop", "MaskGrid", "decode_crops", "paste_crops"]
+from ultralytics.geometry.rle import RunMasks, column_edges
+
+__all__ = [
+    "MaskCrop",
+    "MaskGrid",
+    "decode_crops",
+    "decode_runs",
+    "paste_crops",
+    "resize_runs",
+    "whole_pixel_factor",
+]
 
 Floats = NDArray[np.float32]
 Extent = tuple[int, int]
@@ -69,6 +79,11 @@ class MaskGrid:
         """Height and width of the masks."""
         return self.rows.target, self.columns.target
 
+    @property
+    def turned(self) -> MaskGrid:
+        """The same with rows and columns exchanged."""
+        return MaskGrid(self.columns, self.rows)
+
     @classmethod
     def resized(cls, proto_hw: Sequence[int], size_hw: Sequence[int]) -> MaskGrid:
         """Masks that cover what the prototypes cover, in another number of pixels."""
@@ -101,6 +116,31 @@ class MaskGrid:
             axes.append(_Axis(cells, size, start, content, target))
         return cls(*axes)
 
+    @classmethod
+    def letterboxed(
+        cls,
+        proto_hw: Sequence[int],
+        image_hw: Sequence[int],
+        ratio_pad: Sequence[Sequence[float]],
+    ) -> MaskGrid:
+        """Masks on an image of which it is known how it lies in the network input.
+
+        Args:
+            proto_hw: height and width of the prototypes.
+            image_hw: height and width of the image.
+            ratio_pad: ((gain_y, gain_x), (pad_x, pad_y)) from the image to the network input.
+        """
+        gains, pads = ratio_pad[0], ratio_pad[1][::-1]
+        spans = [max(round(size * gain), 1) for size, gain in zip(image_hw, gains, strict=True)]
+        starts = [round(pad) for pad in pads]
+        factor = PROTO_STRIDE // math.gcd(PROTO_STRIDE, *spans, *starts)
+        axes = []
+        for cells, start, span, target in zip(proto_hw, starts, spans, image_hw, strict=True):
+            middle, offset = cells * factor, start * factor // PROTO_STRIDE
+            content = min(span * factor // PROTO_STRIDE, middle - offset)
+            axes.append(_Axis(cells, middle, offset, content, target))
+        return cls(*axes)
+
 
 def whole_pixel_factor(proto_hw: Sequence[int], image_hw: Sequence[int]) -> int:
     """Smallest magnification (1, 2 or 4) of the prototypes at which the padding is a whole number of pixels."""
@@ -130,11 +170,54 @@ def decode_crops(
     height, width = grid.size_hw
     limits = np.array([width, height, width, height])
     edges = np.ceil(boxes.clip(0, limits)).astype(int)
+    edges[:, 2:] = np.maximum(edges[:, 2:], edges[:, :2])
     step = max(1, CHUNK_CELLS // max(cells, 1))
     for first in range(0, len(coefficients), step):
         logits = (coefficients[first : first + step] @ flat).reshape(-1, *protos.shape[1:])
         for one, (x1, y1, x2, y2) in zip(logits, edges[first : first + step].tolist(), strict=True):
-            yield MaskCrop(y1, x1, _decode(one, grid, (y1, max(y2, y1)), (x1, max(x2, x1))))
+            yield MaskCrop(y1, x1, _interpolate(one, grid, (y1, y2), (x1, x2)) > 0)
+
+
+def decode_runs(protos: Floats, coefficients: Floats, boxes: Floats, grid: MaskGrid) -> RunMasks:
+    """Masks of detections as runs; arguments as for `decode_crops`."""
+    turned = np.ascontiguousarray(protos.transpose(0, 2, 1))  # runs go down the columns
+    crops = decode_crops(turned, coefficients, boxes[:, [1, 0, 3, 2]], grid.turned)
+    height = grid.size_hw[0]
+    parts = [_crop_edges(pixels, (top, left), height) for left, top, pixels in crops]
+    return RunMasks.joined(grid.size_hw, parts)
+
+
+def resize_runs(masks: NDArray[Any], size_hw: tuple[int, int]) -> RunMasks:
+    """Masks (N, h, w) of 0 and 1, interpolated to another size and cut at one half, as runs."""
+    if masks.shape[1:] == size_hw:
+        return RunMasks.from_masks(masks)
+    grid = MaskGrid.resized(masks.shape[1:], size_hw).turned
+    parts = []
+    for mask in masks:
+        columns = np.flatnonzero(mask.any(axis=0))
+        rows = np.flatnonzero(mask.any(axis=1))
+        if not len(columns):
+            parts.append(np.zeros(0, dtype=np.int64))
+            continue
+        extent_x = _reached(columns[0], columns[-1], grid.rows)
+        extent_y = _reached(rows[0], rows[-1], grid.columns)
+        values = _interpolate(mask.T.astype(np.float32) - 0.5, grid, extent_x, extent_y)
+        parts.append(_crop_edges(values > 0, (extent_y[0], extent_x[0]), size_hw[0]))
+    return RunMasks.joined(size_hw, parts)
+
+
+def _crop_edges(
+    columns: NDArray[np.bool_], corner: tuple[int, int], height: int
+) -> NDArray[np.int64]:
+    framed = np.zeros((columns.shape[0], columns.shape[1] + 2), dtype=bool)
+    framed[:, 1:-1] = columns
+    return column_edges(framed, corner, height)
+
+
+def _reached(first: int, last: int, axis: _Axis) -> Extent:
+    """Pixels of a resized mask that can be affected by some of its cells."""
+    scale = axis.target / axis.cells
+    return max(math.floor((first - 1) * scale), 0), min(math.ceil((last + 2) * scale), axis.target)
 
 
 def paste_crops(crops: Iterable[MaskCrop], count: int, size_hw: Sequence[int]) -> NDArray[np.uint8]:
@@ -146,17 +229,17 @@ def paste_crops(crops: Iterable[MaskCrop], count: int, size_hw: Sequence[int]) -
     return masks
 
 
-def _decode(logits: Floats, grid: MaskGrid, rows: Extent, columns: Extent) -> NDArray[np.bool_]:
-    """Pixels of one box from the logits of the whole prototype grid."""
+def _interpolate(
+    logits: Floats, grid: MaskGrid, rows: Extent, columns: Extent
+) -> NDArray[Any]:  # Any: float32
+    """Logits of some pixels of the masks, from those of the whole prototype grid."""
     if rows[0] == rows[1] or columns[0] == columns[1]:
-        return np.zeros((rows[1] - rows[0], columns[1] - columns[0]), dtype=bool)
+        return np.zeros((rows[1] - rows[0], columns[1] - columns[0]), dtype=np.float32)
     vertical, horizontal = grid.rows.windows(rows), grid.columns.windows(columns)
     (cells_y, middle_y, used_y, made_y), (cells_x, middle_x, used_x, made_x) = vertical, horizontal
     part = logits[cells_y[0] : cells_y[1], cells_x[0] : cells_x[1]]
     part = _cut(_resize(part, middle_y, middle_x), middle_y, middle_x, used_y, used_x)
-    part = _cut(_resize(part, made_y, made_x), made_y, made_x, rows, columns)
-    positive: NDArray[np.bool_] = part > 0
-    return positive
+    return _cut(_resize(part, made_y, made_x), made_y, made_x, rows, columns)
 
 
 def _window(wanted: Extent, source: int, target: int) -> tuple[Extent, Extent]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RunMasks", "crop_edges", "mask_edges"]
+__all__ = ["RunMasks", "column_edges", "mask_edges"]
 
 Ints = NDArray[np.int64]
 Array = NDArray[Any]  # Any: every dtype whose non-zero values are the mask
@@ -36,18 +36,17 @@ def mask_edges(mask: Array) -> Ints:
     )
 
 
-def crop_edges(crop: Array, corner: tuple[int, int], height: int) -> Ints:
-    """Edges of a mask whose pixels are all inside a crop of it.
+def column_edges(columns: Array, corner: tuple[int, int], height: int) -> Ints:
+    """Edges of a mask whose pixels are all inside a rectangle.
 
     Args:
-        crop: (h, w) pixels.
-        corner: row and column of the crop's first pixel.
+        columns: (w, h + 2) booleans, a row per column of the rectangle from left to right; the first and the last
+            value of each are False and stand for the pixels above and below.
+        corner: row and column of the rectangle's first pixel.
         height: rows of the whole mask.
     """
-    rows, columns = crop.shape
-    framed = np.zeros((columns, rows + 2), dtype=bool)
-    framed[:, 1:-1] = crop.T
-    column, row = np.divmod(np.flatnonzero(framed[:, 1:] != framed[:, :-1]), rows + 1)
+    rows = columns.shape[1] - 2
+    column, row = np.divmod(np.flatnonzero(columns[:, 1:] != columns[:, :-1]), rows + 1)
     edges = (column + corner[1]) * height + row + corner[0]
     if rows == height:  # a run goes on from the foot of a column to the top of the next
         joint = np.flatnonzero(edges[1:] == edges[:-1])

@@ -1,0 +1,82 @@
+"""Masks of a validation: from network output and label maps to runs, and the outlines of the labels.
+
+Everything here is of one image. nm = prototypes; mh, mw = their grid; G = targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ultralytics.geometry.mask_crops import MaskGrid, decode_runs, resize_runs
+from ultralytics.geometry.polygon_rle import polygon_edges
+from ultralytics.geometry.rle import RunMasks
+
+__all__ = ["LabelOutlines", "masks_of_boxes", "split_outputs", "target_maps", "target_masks"]
+
+
+def split_outputs(preds: Any) -> tuple[Any, Tensor]:
+    """Rows for suppression, and prototypes (B, nm, mh, mw), of a network or an exported file.
+
+    A network that is not in training gives ((rows, prototypes), raw predictions), a file gives (rows, prototypes).
+    """
+    if isinstance(preds[0], (tuple, list)):
+        return preds[0][0], preds[0][1]
+    return preds[0], preds[1]
+
+
+def masks_of_boxes(pred: dict[str, Tensor], boxes: Tensor, grid: MaskGrid) -> RunMasks:
+    """Masks of the detections of one image.
+
+    Args:
+        pred: their "coefficients" (N, nm), and "proto" (nm, mh, mw).
+        boxes: (N, 4) corners in pixels of the masks.
+        grid: pixels of the masks.
+    """
+    arrays = [
+        v.detach().cpu().float().numpy() for v in (pred["proto"], pred["coefficients"], boxes)
+    ]
+    return decode_runs(arrays[0], arrays[1], arrays[2], grid)
+
+
+def target_maps(masks: Tensor, index: int, rows: Tensor, overlap: bool) -> NDArray[Any]:
+    """(G, h, w) masks of the targets of one image.
+
+    Args:
+        masks: one map per image in which value k marks its k-th object, or one mask per object of the batch.
+        index: position of the image.
+        rows: (objects of the batch,) which of them belong to the image.
+        overlap: which of the two `masks` is.
+    """
+    if not overlap:
+        return masks[rows].numpy()
+    numbers = np.arange(1, int(rows.sum()) + 1)
+    return masks[index].numpy() == numbers[:, None, None]
+
+
+def target_masks(maps: NDArray[Any], size_hw: tuple[int, int]) -> RunMasks:
+    """Targets on the pixels of the predictions."""
+    return resize_runs(maps, size_hw)
+
+
+class LabelOutlines:
+    """Polygons of the labels of a data set, as masks in original pixels by COCO's rule.
+
+    Args:
+        dataset: has `im_files`, and `labels` with "cls" and normalised "segments".
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.labels: Sequence[Any] = dataset.labels
+        self.positions = {file: i for i, file in enumerate(dataset.im_files)}
+
+    def of(self, im_file: str, size_hw: tuple[int, int]) -> tuple[NDArray[Any], RunMasks]:
+        """Classes (G,) and masks of the objects of an image."""
+        label = self.labels[self.positions[im_file]]
+        scale = np.array([size_hw[1], size_hw[0]])
+        parts = [polygon_edges(np.asarray(s) * scale, size_hw) for s in label["segments"]]
+        return np.asarray(label["cls"]).reshape(-1), RunMasks.joined(size_hw, parts)
