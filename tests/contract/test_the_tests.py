@@ -10,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1]
 FILES = sorted(FOLDER.rglob("test_*.py"))
-CHECKS = ("raises", "warns", "fail")
+CHECKS = ("raises", "warns", "fail", "check_layer")
 
 
 def call_name(node: ast.AST) -> str:

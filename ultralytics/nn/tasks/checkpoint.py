@@ -17,6 +17,7 @@ from torch import nn
 
 from ultralytics.errors import CheckpointError, UltralyticsError, UnsafeCheckpoint
 from ultralytics.nn.tasks.globals import FOREIGN, Inert, Unknown, remember_classes, resolve
+from ultralytics.nn.tasks.layers import MODULES_VARIABLE
 from ultralytics.nn.tasks.portable import PORTABLE_SUFFIX, read_portable, write_portable
 from ultralytics.nn.tasks.unpickle import RESTRICTED, TRUSTING, names_in
 from ultralytics.nn.tasks.verify import verify_model
@@ -240,7 +241,8 @@ def _unknown_names(path: Path, record: bytes, error: Unknown) -> CheckpointError
     listed = ", ".join(unknown) or str(error)
     return UnsafeCheckpoint(
         f"{path} was refused, nothing from it was run: it refers to {listed}, which is no known "
-        "model class. Register classes of your own with ultralytics.nn.tasks.register_module, or "
+        "model class. Register classes of your own with ultralytics.nn.tasks.register_module, list their "
+        f"module in the environment variable {MODULES_VARIABLE}, or "
         "load a file you made yourself with load_checkpoint(path, trust=True)"
     )
 

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from ultralytics.errors import CheckpointError
 from ultralytics.nn import modules
-from ultralytics.nn.modules import block, conv, head, transformer
+from ultralytics.nn.modules import activation, block, conv, head, transformer
 from ultralytics.nn.tasks.layers import registered_classes
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
 __all__ = ["FOREIGN", "Inert", "Unknown", "callable_from_pickle", "remember_classes", "resolve"]
 
-MODULE_HOMES = (conv, block, transformer, head)
+MODULE_HOMES = (activation, conv, block, transformer, head)
 MOVED = {
     "ultralytics.yolo.utils": "ultralytics.utils",
     "ultralytics.yolo.v8": "ultralytics.models.yolo",

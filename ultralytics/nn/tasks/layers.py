@@ -1,24 +1,41 @@
 """Layer classes a model file may name, and how each turns its row into constructor arguments.
 
 Chapter 10, section 1.4 of the specification is the source of every rule. Users add classes with `register_module`.
+A file that the user names may import them (`package.module:Class`); a checkpoint never imports anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib import import_module
 from math import ceil, inf
-from typing import Any
+from typing import Any, TypeGuard, TypeVar, overload
 
 from torch import nn
 
-from ultralytics.errors import ConfigValueError, nearest
+from ultralytics.errors import ConfigTypeError, ConfigValueError, nearest
 from ultralytics.nn import modules
-from ultralytics.nn.modules import block, conv, head, transformer
+from ultralytics.nn.modules import activation, block, conv, head, transformer
 
-__all__ = ["Row", "Rule", "known_names", "lookup", "register_module", "registered_classes"]
+__all__ = [
+    "MODULES_VARIABLE",
+    "Row",
+    "Rule",
+    "import_layers",
+    "known_names",
+    "lookup",
+    "register_module",
+    "registered_classes",
+]
 
-HOMES = (conv, block, transformer, head)
+HOMES = (activation, conv, block, transformer, head)
+MODULES_VARIABLE = "YOLO_MODULES"
+
+Layer = TypeVar("Layer", bound=nn.Module)
 Args = list[Any]  # Any: literals of a model file and, once rewritten, lists of channels
 
 
@@ -261,10 +278,21 @@ _TORCH_RULES: dict[str, Rule] = {"nn.ConvTranspose2d": _scaled, "nn.BatchNorm2d"
 _REGISTERED: dict[str, tuple[type[nn.Module], Rule]] = {}
 
 
+@overload
 def register_module(
-    cls: type[nn.Module], rule: str | Rule = "plain", name: str | None = None
-) -> type[nn.Module]:
+    cls: type[Layer], rule: str | Rule = "plain", name: str | None = None
+) -> type[Layer]: ...
+@overload
+def register_module(
+    cls: None = None, rule: str | Rule = "plain", name: str | None = None
+) -> Callable[[type[Layer]], type[Layer]]: ...
+def register_module(
+    cls: type[Layer] | None = None, rule: str | Rule = "plain", name: str | None = None
+) -> type[Layer] | Callable[[type[Layer]], type[Layer]]:
     """Let model files name a class of yours, and let checkpoints that contain it be opened safely.
+
+    Works as a function and as a decorator, with or without arguments. A class defined anew under the same path, as
+    when a notebook cell runs twice, replaces the earlier one.
 
     Args:
         cls: the layer.
@@ -274,11 +302,20 @@ def register_module(
         name: name in model files; the class name when absent.
 
     Raises:
+        ConfigTypeError: what is registered is no layer class.
         ConfigValueError: the name is taken by another class, or the rule is unknown.
     """
+    if cls is None:
+        return partial(register_module, rule=rule, name=name)
+    if not isinstance(cls, type) or not issubclass(cls, nn.Module):
+        raise ConfigTypeError(
+            f"register_module takes a class of layers, got {cls!r}; "
+            'as a decorator write @register_module or @register_module(rule="scaled")'
+        )
     name = name or cls.__name__
-    if name in _REGISTERED and _REGISTERED[name][0] is not cls:
-        raise ConfigValueError(f"a layer called {name!r} is already registered")
+    taken = _REGISTERED.get(name)
+    if name in _library_names() or (taken is not None and _path(taken[0]) != _path(cls)):
+        raise ConfigValueError(f"a layer called {name!r} is already registered; use name=")
     if isinstance(rule, str):
         if rule not in NAMED_RULES:
             raise ConfigValueError(f"no rule {rule!r}; choose one of {', '.join(NAMED_RULES)}")
@@ -287,16 +324,68 @@ def register_module(
     return cls
 
 
+def _is_layer(value: object) -> TypeGuard[type[nn.Module]]:
+    return isinstance(value, type) and issubclass(value, nn.Module)
+
+
+def _path(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+@cache
+def import_declared() -> None:
+    """Import, once, the modules listed in the environment variable YOLO_MODULES, which register layers of the user."""
+    for name in os.environ.get(MODULES_VARIABLE, "").split(","):
+        if name.strip():
+            import_module(name.strip())
+
+
 def registered_classes() -> dict[str, type[nn.Module]]:
     """Classes added by users, by the dotted path that a pickle would name."""
-    return {f"{cls.__module__}.{cls.__qualname__}": cls for cls, _ in _REGISTERED.values()}
+    import_declared()
+    return {_path(cls): cls for cls, _ in _REGISTERED.values()}
+
+
+def import_layers(rows: Iterable[Any]) -> None:  # Any: rows as a file holds them
+    """Import the classes that rows name as `package.module:Class`, and register those that are not.
+
+    For files that the user names. Rows out of a checkpoint never come here.
+
+    Raises:
+        ConfigValueError: a class that cannot be imported or is no layer; the text names the row.
+    """
+    for index, row in enumerate(rows):
+        if isinstance(row, (list, tuple)) and len(row) == 4 and ":" in str(row[2]):
+            try:
+                _import_layer(row[2])
+            except (ImportError, AttributeError, ConfigTypeError) as error:
+                raise ConfigValueError(
+                    f"row {index}: layer {row[2]!r} cannot be imported: {error}; "
+                    "write package.module:Class, with the package on PYTHONPATH"
+                ) from error
+
+
+def _import_layer(name: str) -> None:
+    home, _, attribute = name.partition(":")
+    cls = getattr(import_module(home), attribute)
+    if _own_entry(name) is None:
+        register_module(cls, name=name)
+
+
+def _own_entry(name: str) -> tuple[type[nn.Module], Rule] | None:
+    """The entry of a class that is named `package.module:Class`. Nothing is imported."""
+    home, _, attribute = name.partition(":")
+    found = getattr(sys.modules.get(home), attribute, None)
+    return next((entry for entry in _REGISTERED.values() if entry[0] is found), None)
 
 
 def known_names() -> list[str]:
     """Names a row may use, apart from `nn.*` and `torchvision.ops.*`."""
-    homes = (modules, *HOMES)
-    library = {name for home in homes for name in home.__all__} - {"autopad"}
-    return sorted(library | _REGISTERED.keys())
+    return sorted(_library_names() | _REGISTERED.keys())
+
+
+def _library_names() -> set[str]:
+    return {name for home in (modules, *HOMES) for name in home.__all__} - {"autopad"}
 
 
 def lookup(name: str) -> tuple[type[nn.Module], Rule]:
@@ -305,8 +394,10 @@ def lookup(name: str) -> tuple[type[nn.Module], Rule]:
     Raises:
         ConfigValueError: no layer has this name.
     """
-    if name in _REGISTERED:
-        return _REGISTERED[name]
+    import_declared()
+    own = _REGISTERED.get(name) or (_own_entry(name) if ":" in name else None)
+    if own is not None:
+        return own
     if name.startswith("nn."):
         return _module_class(nn, name), _TORCH_RULES.get(name, _plain)
     if name.startswith("torchvision.ops."):
@@ -316,6 +407,12 @@ def lookup(name: str) -> tuple[type[nn.Module], Rule]:
     for home in HOMES:
         if name in home.__all__ and isinstance(found := getattr(home, name), type):
             return found, _LIBRARY_RULES.get(name, _plain)
+    if ":" in name:
+        raise ConfigValueError(
+            f"layer {name!r} is not registered, and only files that you name may import it: "
+            f"import {name.partition(':')[0]} first and register it with "
+            "ultralytics.nn.tasks.register_module"
+        )
     known: Sequence[str] = known_names()
     raise ConfigValueError(
         f"no layer is called {name!r}{nearest(name, known)}; "
@@ -325,6 +422,6 @@ def lookup(name: str) -> tuple[type[nn.Module], Rule]:
 
 def _module_class(home: Any, name: str) -> type[nn.Module]:  # Any: a package
     found = getattr(home, name.rpartition(".")[2], None)
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+    if not _is_layer(found):
         raise ConfigValueError(f"{name!r} is not a layer class")
     return found

@@ -19,7 +19,7 @@ from ultralytics.nn.tasks.globals import Inert
 from ultralytics.nn.tasks.layers import registered_classes
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
-__all__ = ["verify_model"]
+__all__ = ["verify_layers", "verify_model"]
 
 PLAIN = (
     type(None),
@@ -48,6 +48,15 @@ def verify_model(model: nn.Module, path: object) -> None:
     """
     if not isinstance(model, (BaseModel, *registered_classes().values())):
         raise CheckpointError(f"{path} holds a {type(model).__name__}, which is not a task model")
+    verify_layers(model, path)
+
+
+def verify_layers(model: nn.Module, path: object) -> None:
+    """Check the attributes of a module and of all its parts.
+
+    Raises:
+        UnsafeCheckpoint: there are hooks, functions or unexpected objects.
+    """
     for name, module in model.named_modules():
         place = f"{path}: attribute of {name or 'the model'}"
         _check_tables(module, place)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from ultralytics.errors import nearest
+from ultralytics.nn.tasks.layers import import_layers
 from ultralytics.registry import (
     PLANNED_TASKS,
     all_tasks,
@@ -80,12 +81,14 @@ def find_model_yaml(path: str | Path) -> Path:
 def yaml_model_load(path: str | Path) -> ModelFile:
     """Read a model file by name or path; `scale` and `yaml_file` are added.
 
-    The letter in the requested name wins over a `scale` written in the file.
+    The letter in the requested name wins over a `scale` written in the file. Layers the file names as
+    `package.module:Class` are imported.
     """
     asked = _renamed(Path(path))
     content = YAML.load(find_model_yaml(asked))
     content["scale"] = guess_model_scale(asked) or content.get("scale") or ""
     content["yaml_file"] = str(asked)
+    import_layers([*content.get("backbone", ()), *content.get("head", ())])
     return content
 
 
