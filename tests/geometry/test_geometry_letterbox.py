@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from shapely.affinity import rotate, scale, translate
+from shapely.geometry import Polygon
+from shapely.geometry import box as shapely_box
 from torch.testing import assert_close
 
 from ultralytics.geometry.letterbox import (
@@ -15,6 +20,7 @@ from ultralytics.geometry.letterbox import (
     letterbox_geometry,
     scale_boxes,
     scale_coords,
+    scale_rotated,
 )
 
 size = st.tuples(st.integers(1, 2000), st.integers(1, 2000))
@@ -89,3 +95,68 @@ def test_unpadded_input() -> None:
     boxes = torch.tensor([[10.0, 20, 30, 40]])
     got = scale_boxes((100, 100), boxes, (200, 200), padding=False)
     assert got.tolist() == [[20, 40, 60, 80]]
+
+
+def covered(box: list[float]) -> Polygon:
+    """The rectangle of a box xywhr."""
+    cx, cy, w, h, angle = box
+    upright = shapely_box(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+    return rotate(upright, angle, origin=(cx, cy), use_radians=True)
+
+
+def brought_back(box: list[float], network: tuple[int, int], image: tuple[int, int]) -> Polygon:
+    """What a box of the network input covers in the image: a parallelogram."""
+    (gain_y, gain_x), (pad_x, pad_y) = letterbox_geometry(network, image)
+    return scale(translate(covered(box), -pad_x, -pad_y), 1 / gain_x, 1 / gain_y, origin=(0, 0))
+
+
+@given(
+    image=st.tuples(st.integers(60, 1500), st.integers(60, 1500)),
+    side=st.sampled_from([160, 320, 640]),
+    place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    size=st.tuples(st.floats(8, 100), st.floats(0.33, 1)),
+    angle=st.floats(-10, 10),
+)
+def test_rotated_boxes_cover_the_same_in_the_image(
+    image: tuple[int, int],
+    side: int,
+    place: tuple[float, float],
+    size: tuple[float, float],
+    angle: float,
+) -> None:
+    assume(max(image) <= 3 * min(image))
+    box = [place[0] * side, place[1] * side, size[0], size[0] * size[1], angle]
+    boxes = torch.tensor([box], dtype=torch.float64)
+    before = boxes.clone()
+    (found,) = scale_rotated((side, side), boxes, image).tolist()
+    assert_close(boxes, before)
+    mine, wanted = covered(found), brought_back(box, (side, side), image)
+    assert mine.centroid.distance(wanted.centroid) < 1e-6
+    assert mine.intersection(wanted).area > 0.99 * mine.union(wanted).area
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, math.pi / 4, 1.2, math.pi / 2, 2.9, -7.0])
+def test_rotated_boxes_of_long_images_are_fitted(angle: float) -> None:
+    network, image = (64, 64), (40, 590)
+    box = [30.0, 32.0, 12.0, 6.0, angle]
+    boxes = torch.tensor([box], dtype=torch.float64)
+    (found,) = scale_rotated(network, boxes, image).tolist()
+    (plain,) = scale_boxes(network, boxes.clone(), image, xywh=True).tolist()
+    wanted = brought_back(box, network, image)
+
+    def overlap(candidate: list[float]) -> float:
+        mine = covered(candidate)
+        return float(mine.intersection(wanted).area / mine.union(wanted).area)
+
+    assert covered(found).area == pytest.approx(wanted.area)
+    assert covered(found).centroid.distance(wanted.centroid) < 1e-6
+    assert abs(found[4] - angle) < 0.1  # the same turn, not an equal one
+    assert overlap(found) > 0.95
+    assert overlap(found) >= overlap(plain) - 1e-9
+
+
+def test_rotated_boxes_with_given_geometry() -> None:
+    boxes = torch.tensor([[110.0, 70.0, 40.0, 20.0, 0.3]])
+    found = scale_rotated((640, 640), boxes, (480, 640), ((0.5, 0.5), (10, 20)))
+    assert_close(found, torch.tensor([[200.0, 100.0, 80.0, 40.0, 0.3]]))
+    assert scale_rotated((64, 64), torch.zeros(0, 5), (40, 590)).shape == (0, 5)

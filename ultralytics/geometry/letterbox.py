@@ -11,14 +11,23 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
-__all__ = ["clip_boxes", "clip_coords", "letterbox_geometry", "scale_boxes", "scale_coords"]
+__all__ = [
+    "clip_boxes",
+    "clip_coords",
+    "letterbox_geometry",
+    "scale_boxes",
+    "scale_coords",
+    "scale_rotated",
+]
 
 # Any: arrays of every float dtype are accepted
 Points = TypeVar("Points", Tensor, "np.ndarray[Any, Any]")
 RatioPad = Sequence[Sequence[float]]  # ((gain_y, gain_x), (pad_x, pad_y))
 
+UNEVEN_GAINS = 0.005  # costs one percent of overlap when ignored
 ROUNDING_BIAS = 0.1  # a half pixel of padding goes to the right and bottom side
 
 
@@ -60,6 +69,53 @@ def scale_boxes(
     boxes[..., 0:4:2] /= gain_x
     boxes[..., 1:4:2] /= gain_y
     return boxes if xywh else clip_boxes(boxes, img0_shape)
+
+
+def scale_rotated(
+    img1_shape: Sequence[int],
+    boxes_N5: Tensor,
+    img0_shape: Sequence[int],
+    ratio_pad: RatioPad | None = None,
+) -> Tensor:
+    """Rotated boxes xywhr of the network input in the original image, as a new tensor. Nothing is clipped.
+
+    Sizes are divided by the gains and angles stay, as in `scale_boxes`. Where the gains of the axes differ by more than
+    0.5 percent (small or very long images) that would miss the object; there a box becomes the rectangle that fits the
+    parallelogram it covers: same centre and area, its axes midway between those of the sides.
+
+    Args:
+        img1_shape: height and width of the network input.
+        boxes_N5: the boxes, angle in radians.
+        img0_shape: height and width of the original image.
+        ratio_pad: ((gain_y, gain_x), (pad_x, pad_y)) that replaces the computed geometry.
+    """
+    (gain_y, gain_x), (pad_x, pad_y) = _geometry(img1_shape, img0_shape, ratio_pad)
+    gain_2, pad_2 = boxes_N5.new_tensor((gain_x, gain_y)), boxes_N5.new_tensor((pad_x, pad_y))
+    centre_N2, shape_N3 = boxes_N5.split((2, 3), dim=-1)
+    if abs(gain_x / gain_y - 1) > UNEVEN_GAINS:
+        shape_N3 = _fitted(shape_N3, gain_2)
+    else:
+        shape_N3 = torch.cat((shape_N3[..., :2] / gain_2, shape_N3[..., 2:]), dim=-1)
+    return torch.cat(((centre_N2 - pad_2) / gain_2, shape_N3), dim=-1)
+
+
+def _fitted(shape_N3: Tensor, gain_2: Tensor) -> Tensor:
+    """Width, height and angle of the rectangles that fit rotated ones divided by two gains."""
+    width_N, height_N, angle_N = shape_N3.unbind(-1)
+    cos, sin = angle_N.cos(), angle_N.sin()
+    along_N2, across_N2 = (
+        torch.stack((cos, sin), -1) / gain_2,
+        torch.stack((-sin, cos), -1) / gain_2,
+    )
+    along_N, across_N = along_N2.norm(dim=-1), across_N2.norm(dim=-1)
+    turned_N2 = torch.stack((across_N2[..., 1], -across_N2[..., 0]), dim=-1)  # a quarter turn back
+    axis_N2 = along_N2 / along_N[..., None] + turned_N2 / across_N[..., None]
+    turn_N = torch.atan2(
+        cos * axis_N2[..., 1] - sin * axis_N2[..., 0], cos * axis_N2[..., 0] + sin * axis_N2[..., 1]
+    )
+    shrink_N = ((along_N2 * turned_N2).sum(-1) / (along_N * across_N)).sqrt()  # keeps the area
+    sides = (width_N * along_N * shrink_N, height_N * across_N * shrink_N, angle_N + turn_N)
+    return torch.stack(sides, dim=-1)
 
 
 def scale_coords(

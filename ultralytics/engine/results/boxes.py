@@ -102,9 +102,12 @@ class Boxes(_Rows):
 class OBB(_Rows):
     """Rotated boxes.
 
+    Angles are radians; positive ones turn +x towards +y, clockwise on screen, and w lies along the turned x axis. They
+    are what the head said: any real number for YOLO26. `ops.regularize_rboxes` brings them to [0, pi/2).
+
     Args:
         boxes: (N, 7) rows [cx, cy, w, h, angle, confidence, class] or (N, 8) with the track id in
-            column 5; angle in radians, w may be smaller than h.
+            column 5; w may be smaller than h.
         orig_shape: (height, width) of the picture.
 
     Raises:

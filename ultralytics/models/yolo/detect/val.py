@@ -299,7 +299,8 @@ class DetectionValidator(BaseValidator):
         for letter, evaluator in self._coco.items():
             self.metrics.set_coco(letter, evaluator.evaluate())
         self._coco = {}
-        sizes = dict.fromkeys(size_keys("B"), 0.0) if self.args.save_json else {}
+        has_sizes = self.args.save_json and "B" in self.coco_kinds
+        sizes = dict.fromkeys(size_keys("B"), 0.0) if has_sizes else {}
         return {**sizes, **self.metrics.results_dict}
 
     def gather_stats(self) -> None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ultralytics.engine.results import Results
+from ultralytics.geometry.letterbox import scale_rotated
 from ultralytics.models.yolo.detect import DetectionPredictor
-from ultralytics.utils import ops
 
 __all__ = ["OBBPredictor"]
 
@@ -27,12 +27,13 @@ class OBBPredictor(DetectionPredictor):
         """The result of one picture.
 
         Args:
-            pred: (N, 7) rows [cx, cy, w, h, confidence, class, angle] in pixels of the network input; moved to
-                the picture in place. Boxes are not clipped, and angles stay those of the head.
+            pred: (N, 7) rows [cx, cy, w, h, confidence, class, angle] in pixels of the network input. Boxes are
+                not clipped to the picture.
             img: network input.
             orig_img: the picture.
             img_path: where it came from.
         """
-        pred[:, :4] = ops.scale_boxes(img.shape[2:], pred[:, :4], orig_img.shape, xywh=True)
-        obb = torch.cat((pred[:, :4], pred[:, -1:], pred[:, 4:6]), dim=1)
+        boxes = torch.cat((pred[:, :4], pred[:, -1:]), dim=1)
+        boxes = scale_rotated(img.shape[2:], boxes, orig_img.shape)
+        obb = torch.cat((boxes, pred[:, 4:6]), dim=1)
         return Results(orig_img, path=img_path, names=self.model.names, obb=obb)

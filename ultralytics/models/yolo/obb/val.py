@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ultralytics.engine.validator import Batch
-from ultralytics.geometry.letterbox import scale_boxes
+from ultralytics.geometry.letterbox import scale_rotated
 from ultralytics.geometry.rotated import batch_probiou, xywhr2xyxyxyxy
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.records import image_id
@@ -60,10 +60,8 @@ class OBBValidator(DetectionValidator):
 
     def scale_preds(self, predn: Prediction, pbatch: Batch) -> Prediction:
         """Predictions in pixels of the original image, not clipped to it; the given ones are left alone."""
-        boxes = predn["bboxes"].clone()
-        ratio_pad = pbatch["ratio_pad"]
-        scale_boxes(pbatch["imgsz"], boxes, pbatch["ori_shape"], ratio_pad=ratio_pad, xywh=True)
-        return {**predn, "bboxes": boxes}
+        geometry = (pbatch["imgsz"], predn["bboxes"], pbatch["ori_shape"], pbatch["ratio_pad"])
+        return {**predn, "bboxes": scale_rotated(*geometry)}
 
     def _result_fields(self, predn: Prediction) -> dict[str, Any]:
         rows = [predn["bboxes"], predn["conf"][:, None], predn["cls"][:, None]]
