@@ -10,13 +10,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from ultralytics.data.problems import LabelError
+from ultralytics.geometry.outlines import Outlines
 
 __all__ = ["LabelRecord", "LabelStore", "LabelView", "StoreBuilder", "join_stores"]
 
@@ -74,10 +74,14 @@ class LabelStore:
 
     def polygons(self, i: int) -> list[Floats]:
         """Views of the polygons of image i, one (P, 2) array per object that has one."""
+        return [polygon for polygon in self.outlines(i).split() if len(polygon)]
+
+    def outlines(self, i: int) -> Outlines:
+        """The polygons of image i in one flat array; the points are a view."""
         if self.points is None or self.point_offsets is None:
-            return []
-        edges = self.point_offsets[self.offsets[i] : self.offsets[i + 1] + 1].tolist()
-        return [self.points[a:b] for a, b in pairwise(edges) if b > a]
+            return Outlines(np.zeros((0, 2), np.float32), np.zeros(1, np.int64))
+        edges = self.point_offsets[self.offsets[i] : self.offsets[i + 1] + 1]
+        return Outlines(self.points[edges[0] : edges[-1]], edges - edges[0])
 
     def keypoints_of(self, i: int) -> Floats | None:
         """View of the keypoints of image i, (N, K, 3), or None when the set has none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -58,8 +58,14 @@ def polygons2masks(
     imgsz: tuple[int, int], polygons: Sequence[Array], color: int, downsample_ratio: int = 1
 ) -> npt.NDArray[np.uint8]:
     """One mask per polygon, stacked to (N, h // ratio, w // ratio)."""
-    rows = [polygon2mask(imgsz, [p.reshape(-1)], color, downsample_ratio) for p in polygons]
-    return np.array(rows)
+    ratio = downsample_ratio
+    if color != 1:
+        rows = [polygon2mask(imgsz, [p.reshape(-1)], color, ratio) for p in polygons]
+        return np.array(rows)
+    masks = np.zeros((len(polygons), imgsz[0] // ratio, imgsz[1] // ratio), np.uint8)
+    for mask, polygon in zip(masks, polygons, strict=True):
+        _draw_reduced(polygon, imgsz, ratio).onto(mask, 1)
+    return masks
 
 
 def polygons2masks_overlap(
@@ -73,14 +79,54 @@ def polygons2masks_overlap(
         of the input.
     """
     ratio = downsample_ratio
-    masks = [polygon2mask(imgsz, [p.reshape(-1)], 1, ratio).astype(bool) for p in segments]
-    areas = np.array([mask.sum() for mask in masks], np.int64)
+    masks = [_draw_reduced(polygon, imgsz, ratio) for polygon in segments]
+    areas = np.array([np.count_nonzero(mask.covered) for mask in masks], np.int64)
     order = np.argsort(-areas, kind="stable")
     kind = np.int32 if len(masks) > UINT8_OBJECTS else np.uint8
     overlap = np.zeros((imgsz[0] // ratio, imgsz[1] // ratio), kind)
-    for k, number in enumerate(order):
-        overlap[masks[number]] = k + 1
+    for k, number in enumerate(order.tolist()):
+        masks[number].onto(overlap, k + 1)
     return overlap, order
+
+
+class _Reduced(NamedTuple):
+    """The covered pixels of one polygon, of a part of the reduced canvas."""
+
+    top: int
+    left: int
+    covered: npt.NDArray[np.bool_]
+
+    def onto(self, canvas: Array, value: int) -> None:
+        """Write a value where the polygon is."""
+        height, width = self.covered.shape
+        seen = canvas[self.top : self.top + height, self.left : self.left + width]
+        seen[self.covered] = value
+
+
+def _draw_reduced(polygon: Array, size_hw: tuple[int, int], ratio: int) -> _Reduced:
+    """Fill the polygon and reduce it, as `polygon2mask` does, looking at its own cells only.
+
+    Reducing by a whole number reads the middle pixels of each cell: one for odd ratios, else four, of which two
+    must be set. A canvas that is no multiple of the ratio is resized as a whole.
+    """
+    outline = polygon.reshape(-1, 2).astype(np.int32)
+    height, width = size_hw
+    if height % ratio or width % ratio:
+        whole = polygon2mask(size_hw, [outline], 1, ratio)
+        return _Reduced(0, 0, whole.astype(bool))
+    limits = (width - 1, height - 1)
+    low, high = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
+    left, top = (min(max(value, 0), most) // ratio for value, most in zip(low, limits, strict=True))
+    right, bottom = (
+        min(max(value, 0), most) // ratio + 1 for value, most in zip(high, limits, strict=True)
+    )
+    cells = np.zeros(((bottom - top) * ratio, (right - left) * ratio), np.uint8)
+    cv2.fillPoly(cells, [outline], color=1, offset=(-left * ratio, -top * ratio))
+    middle = (ratio - 1) // 2
+    if ratio % 2:
+        return _Reduced(top, left, cells[middle::ratio, middle::ratio] != 0)
+    rows = cells[middle::ratio] + cells[middle + 1 :: ratio]
+    return _Reduced(top, left, rows[:, middle::ratio] + rows[:, middle + 1 :: ratio] > 1)
 
 
 def convert_segment_masks_to_yolo_seg(

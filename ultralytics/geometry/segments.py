@@ -7,6 +7,7 @@ first).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,17 +65,27 @@ def resample_segments(segments: list[Points], n: int = 1000) -> list[Points]:
     for i, polygon in enumerate(segments):
         if len(polygon) == n:
             continue
-        ring = np.concatenate((polygon, polygon[:1]))
-        count = len(ring)
-        vertices = np.arange(count)
-        if count < n:
-            even = np.linspace(0, count - 1, n - count)
-            at = np.insert(even, np.searchsorted(even, vertices), vertices)
-        else:
-            at = np.linspace(0, count - 1, n)
-        columns = [np.interp(at, vertices, ring[:, axis]) for axis in (0, 1)]
-        segments[i] = np.stack(columns, axis=1).astype(np.float32)
+        ring = np.concatenate((polygon, polygon[:1])).astype(np.float64)
+        before, share = _even_places(len(ring), n)
+        step = np.diff(ring, axis=0)
+        moved = step.take(before, axis=0)
+        moved *= share
+        moved += ring.take(before, axis=0)
+        segments[i] = moved.astype(np.float32)
     return segments
+
+
+@lru_cache(maxsize=256)
+def _even_places(count: int, n: int) -> tuple[Points, Points]:
+    """Where the points of a ring of `count` vertices, first one repeated, lie: vertex before, share of the step."""
+    vertices = np.arange(count)
+    if count < n:
+        even = np.linspace(0, count - 1, n - count)
+        at = np.insert(even, np.searchsorted(even, vertices), vertices)
+    else:
+        at = np.linspace(0, count - 1, n)
+    before = np.minimum(at.astype(np.intp), count - 2)
+    return before, (at - before)[:, None]
 
 
 def min_index(arr1: Points, arr2: Points) -> tuple[int, int]:

@@ -28,6 +28,8 @@ DEFAULTS: dict[str, Any] = {
     "cutmix": 0.0,
     "copy_paste": 0.0,
     "copy_paste_mode": "flip",
+    "mask_ratio": 4,
+    "overlap_mask": True,
 }
 
 

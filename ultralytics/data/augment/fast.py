@@ -32,13 +32,25 @@ from ultralytics.data.augment.albumentations import Albumentations
 from ultralytics.data.augment.colour import change_planes
 from ultralytics.data.augment.mosaic import FILL, corners_of_four
 
-__all__ = ["FastDetectPipeline", "NumpyRandom", "PythonRandom", "Source", "snap"]
+__all__ = [
+    "FastDetectPipeline",
+    "NumpyRandom",
+    "Patch",
+    "Placing",
+    "PythonRandom",
+    "Source",
+    "boxes_on_canvas",
+    "label_entries",
+    "patch_places",
+    "snap",
+]
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 SMALLEST_SNAPPED_SCALE = 0.45  # below it the resized part would be larger than the mosaic itself
 RANGES = ("degrees", "translate", "scale", "shear", "perspective")
+LABEL_FLAGS = ("use_segments", "use_keypoints", "use_obb")
 PRIVATE = ("mixup", "cutmix", "copy_paste", "perspective")  # settings only the ordinary path knows
 
 
@@ -81,6 +93,7 @@ class Patch(NamedTuple):
     left: int
     top: int
     rows: Floats
+    number: int
 
 
 class Part(NamedTuple):
@@ -92,8 +105,22 @@ class Part(NamedTuple):
     height: int
 
 
+class Placing(NamedTuple):
+    """Where the objects of the patches go: canvas size if there is one, matrix, drawn scale, mirroring."""
+
+    canvas: tuple[int, int] | None
+    matrix: Matrix
+    scale: float
+    flip: tuple[bool, bool]
+
+
 class FastDetectPipeline:
-    """Index to finished training sample of a detection data set."""
+    """Index to finished training sample of a detection data set.
+
+    Pipelines of other label files extend `objects` and say in `label_flags` which data sets are theirs.
+    """
+
+    label_flags: frozenset[str] = frozenset()  # attributes of the data set that are set
 
     def __init__(self, dataset: Any, imgsz: int, hyp: Any) -> None:
         """Read the settings.
@@ -114,15 +141,13 @@ class FastDetectPipeline:
         self.albumentations = Albumentations()
         self._local = threading.local()
 
-    @staticmethod
-    def supports(dataset: Any, hyp: Any) -> bool:
+    @classmethod
+    def supports(cls, dataset: Any, hyp: Any) -> bool:
         """Whether this pipeline does all that the settings and the data set ask for."""
         data = getattr(dataset, "data", None) or {}
-        other_task = any(
-            getattr(dataset, flag, False) for flag in ("use_segments", "use_keypoints", "use_obb")
-        )
+        flags = {flag for flag in LABEL_FLAGS if getattr(dataset, flag, False)}
         return not (
-            other_task
+            flags != cls.label_flags
             or getattr(dataset, "rect", False)
             or data.get("channels", 3) != 3
             or any(getattr(hyp, name, 0) for name in PRIVATE)
@@ -164,7 +189,7 @@ class FastDetectPipeline:
         if is_mosaic:
             patches, canvas = self._mosaic_of(index, first, rng, pool)
         else:
-            patches = [Patch(first, 0, 0, self.dataset.store.rows(index))]
+            patches = [Patch(first, 0, 0, self.dataset.store.rows(index), index)]
             canvas = (first.shape[1], first.shape[0])
         matrix, scale = draw_matrix(self.ranges, canvas, (side, side), rng.uniform)
         rng.uniform(0, 1)  # gate of MixUp
@@ -180,20 +205,21 @@ class FastDetectPipeline:
             # the gate is always open; its number makes the package's own draws repeatable
             pixels = changes.change_pixels(pixels, None if rng is random else int(gate * 2**32))
         self._finish(pixels, gains, flip, to_rgb, out.numpy())
-        classes, boxes = _objects(patches, canvas if is_mosaic else None, matrix, scale, side)
-        for axis, wanted in ((1, flip[0]), (0, flip[1])):
-            if wanted:
-                boxes[:, axis] = 1 - boxes[:, axis]
+        placing = Placing(canvas if is_mosaic else None, matrix, scale, flip)
         return {
             "im_file": self.dataset.im_files[index],
             "ori_shape": (h0, w0),
             "resized_shape": (side, side),
             "ratio_pad": (h / h0, w / w0),
             "img": out.permute(2, 0, 1),
-            "cls": torch.from_numpy(classes),
-            "bboxes": torch.from_numpy(boxes),
-            "batch_idx": torch.zeros(len(boxes)),
+            **self.objects(patches, placing),
         }
+
+    def objects(self, patches: list[Patch], placing: Placing) -> dict[str, Tensor]:
+        """The label entries of a sample: `cls`, `bboxes` and `batch_idx`."""
+        rows, old = boxes_on_canvas(patches, placing.canvas)
+        keep, new = _moved_boxes(old, placing, self.imgsz)
+        return label_entries(rows[keep, :1], new[keep], placing.flip, self.imgsz)
 
     def output(self) -> Tensor:
         """Memory for one sample.
@@ -217,7 +243,7 @@ class FastDetectPipeline:
         yc, xc = (int(rng.uniform(low, 2 * side - low)) for _ in range(2))
         corners = corners_of_four([image.shape[:2] for image in images], xc, yc)
         patches = [
-            Patch(image, left, top, dataset.store.rows(i))
+            Patch(image, left, top, dataset.store.rows(i), i)
             for i, image, (left, top) in zip([index, *partners], images, corners, strict=True)
         ]
         return patches, (2 * side, 2 * side)
@@ -256,7 +282,7 @@ class FastDetectPipeline:
     def _assemble(self, patches: list[Patch], canvas: tuple[int, int], part: Part) -> Pixels:
         """The pixels of one part of the canvas, which may reach beyond it; gray where no patch is."""
         pieces, covered = [], 0
-        for image, left, top, _ in patches:
+        for image, left, top, *_ in patches:
             x1, x2 = (
                 max(left, part.x, 0),
                 min(left + image.shape[1], part.x + part.width, canvas[0]),
@@ -358,39 +384,57 @@ def visible_part(matrix: Matrix, side: int, canvas: tuple[int, int]) -> Part:
     return Part(x1, y1, x2 - x1, y2 - y1)
 
 
-def _objects(
-    patches: list[Patch],
-    canvas: tuple[int, int] | None,
-    matrix: Matrix,
-    scale: float,
-    side: int,
-) -> tuple[Floats, Floats]:
-    """Classes (N, 1) and boxes (N, 4) as fractions of the output, of the objects worth keeping.
+def boxes_on_canvas(patches: list[Patch], canvas: tuple[int, int] | None) -> tuple[Floats, Floats]:
+    """Rows (N, 5) of all patches, and their boxes (N, 4) as pixel corners.
 
-    With a canvas size, boxes are first cut at the canvas, as a mosaic does.
+    With a canvas size, boxes are cut at the canvas, as a mosaic does.
     """
     rows = np.concatenate([patch.rows for patch in patches])
-    places = np.array(
-        [(p.image.shape[1], p.image.shape[0], p.left, p.top) for p in patches], np.float32
-    ).repeat([len(p.rows) for p in patches], axis=0)
+    places = patch_places(patches).repeat([len(patch.rows) for patch in patches], axis=0)
     centre = rows[:, 1:3] * places[:, :2] + places[:, 2:]
     half = rows[:, 3:5] * places[:, :2] * np.float32(0.5)
-    old = np.concatenate((centre - half, centre + half), axis=1)
+    boxes = np.concatenate((centre - half, centre + half), axis=1)
     if canvas is not None:
-        np.maximum(old, 0, out=old)
-        np.minimum(old, np.array((*canvas, *canvas), np.float32), out=old)
-    new = _moved(old, matrix)
+        np.maximum(boxes, 0, out=boxes)
+        np.minimum(boxes, np.array((*canvas, *canvas), np.float32), out=boxes)
+    return rows, boxes
+
+
+def patch_places(patches: list[Patch]) -> Floats:
+    """Width, height, left and top of each patch, (patches, 4)."""
+    places = [(p.image.shape[1], p.image.shape[0], p.left, p.top) for p in patches]
+    return np.array(places, np.float32)
+
+
+def label_entries(
+    classes: Floats, boxes_N4: Floats, flip: tuple[bool, bool], side: int
+) -> dict[str, Tensor]:
+    """Tensors of classes (N, 1) and of pixel corners (N, 4), which become mirrored centre boxes in fractions."""
+    size = boxes_N4[:, 2:] - boxes_N4[:, :2]
+    boxes = np.concatenate(((boxes_N4[:, :2] + boxes_N4[:, 2:]) * np.float32(0.5), size), axis=1)
+    boxes /= side
+    for axis, wanted in ((1, flip[0]), (0, flip[1])):
+        if wanted:
+            boxes[:, axis] = 1 - boxes[:, axis]
+    return {
+        "cls": torch.from_numpy(classes),
+        "bboxes": torch.from_numpy(boxes),
+        "batch_idx": torch.zeros(len(boxes)),
+    }
+
+
+def _moved_boxes(old: Floats, placing: Placing, side: int) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Which boxes are worth keeping, and all of them moved and cut at the output."""
+    new = _moved(old, placing.matrix)
     np.maximum(new, 0, out=new)
     np.minimum(new, side, out=new)
-    before = (old[:, 2:] - old[:, :2]) * np.float32(scale)
+    before = (old[:, 2:] - old[:, :2]) * np.float32(placing.scale)
     after = new[:, 2:] - new[:, :2]
     w, h = after[:, 0], after[:, 1]
     keep = (after > MIN_SIDE_PX).all(axis=1)
     keep &= w * h > MIN_AREA_SHARE * before[:, 0] * before[:, 1]
     keep &= np.maximum(w, h) < MAX_ASPECT * np.minimum(w, h)
-    boxes = np.concatenate(((new[:, :2] + new[:, 2:]) * np.float32(0.5), after), axis=1)[keep]
-    boxes /= side
-    return rows[keep, :1], boxes
+    return keep, new
 
 
 def _moved(boxes_N4: Floats, matrix: Matrix) -> Floats:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -13,7 +15,7 @@ from ultralytics.data.polygons import polygons2masks, polygons2masks_overlap
 from ultralytics.geometry.rotated import xyxyxyxy2xywhr
 from ultralytics.utils.instance import Instances
 
-__all__ = ["Format"]
+__all__ = ["Format", "draw_masks"]
 
 
 class Format:
@@ -106,26 +108,51 @@ class Format:
         self, instances: Instances, classes: Array, height: int, width: int
     ) -> tuple[Tensor, Tensor, Array, Instances]:
         """Object masks, class per pixel, and the objects in the order of the masks."""
-        ratio = self.mask_ratio
-        if ratio > min(height, width):
-            raise ValueError(
-                f"mask_ratio={ratio} is larger than the image ({height} x {width}); "
-                "use a smaller mask_ratio or a larger imgsz"
-            )
-        small = (height // ratio, width // ratio)
-        if len(instances) == 0:
-            empty = torch.zeros(1 if self.mask_overlap else 0, *small)
-            return empty, torch.zeros(small), classes, instances
-        outlines = list(instances.segments)
-        if not self.mask_overlap:
-            masks = torch.from_numpy(polygons2masks((height, width), outlines, 1, ratio))
-            return masks, _paint(masks, _tensor(classes)), classes, instances
-        overlap, order = polygons2masks_overlap((height, width), outlines, ratio)
-        classes, instances = classes[order], instances[order]
-        masks = torch.from_numpy(overlap)[None]
-        # background (0) reads the last entry, the class of the smallest object: see chapter 30, 3.2
-        maps = _tensor(classes).view(-1)[masks[0].long() - 1]
+        outlines = list(instances.segments) if len(instances) else []
+        masks, maps, order = draw_masks(
+            outlines, _tensor(classes), (height, width), self.mask_ratio, self.mask_overlap
+        )
+        if len(outlines) and self.mask_overlap:
+            classes, instances = classes[order], instances[order]
         return masks, maps, classes, instances
+
+
+def draw_masks(
+    outlines: Sequence[Array], classes: Tensor, size_hw: tuple[int, int], ratio: int, overlap: bool
+) -> tuple[Tensor, Tensor, npt.NDArray[np.int64]]:
+    """Masks and class per pixel of the objects of an image, `ratio` times smaller than it.
+
+    Args:
+        outlines: polygon (P, 2) of each object in pixels.
+        classes: (N, 1) classes.
+        size_hw: size of the image.
+        ratio: how much smaller the masks are.
+        overlap: one map of all objects instead of one mask each.
+
+    Returns:
+        Masks (1, h, w) with k + 1 where the k-th object of the order is, or (N, h, w) binary; classes (h, w); and
+        the order, in which classes and boxes have to be put: falling area for a map, else as they came.
+
+    Raises:
+        ValueError: the ratio is larger than the image.
+    """
+    height, width = size_hw
+    if ratio > min(height, width):
+        raise ValueError(
+            f"mask_ratio={ratio} is larger than the image ({height} x {width}); "
+            "use a smaller mask_ratio or a larger imgsz"
+        )
+    small = (height // ratio, width // ratio)
+    order = np.arange(len(outlines), dtype=np.int64)
+    if len(outlines) == 0:
+        return torch.zeros(1 if overlap else 0, *small), torch.zeros(small), order
+    if not overlap:
+        masks = torch.from_numpy(polygons2masks(size_hw, outlines, 1, ratio))
+        return masks, _paint(masks, classes), order
+    index_map, order = polygons2masks_overlap(size_hw, outlines, ratio)
+    masks = torch.from_numpy(index_map)[None]
+    # background (0) reads the last entry, the class of the smallest object: see chapter 30, 3.2
+    return masks, classes.view(-1)[order][masks[0].long() - 1], order
 
 
 def _paint(masks: Tensor, classes: Tensor) -> Tensor:

@@ -261,11 +261,12 @@ class YOLODataset(BaseDataset):
     def _make_pipeline(self) -> Any:  # Any: FastDetectPipeline or None
         if not self.augment or self.pixel_mode == "exact" or not self._is_stock():
             return None
-        from ultralytics.data.augment.fast import FastDetectPipeline
+        from ultralytics.data.augment.fused import choose_pipeline
 
-        if not FastDetectPipeline.supports(self, self._built_hyp):
+        kind = choose_pipeline(self, self._built_hyp)
+        if kind is None:
             return None
-        return self._fused or FastDetectPipeline(self, self.imgsz, self._built_hyp)
+        return self._fused or kind(self, self.imgsz, self._built_hyp)
 
     def _is_stock(self) -> bool:
         """Whether neither a subclass, nor a patched instance, nor an edited transform asks for other samples."""

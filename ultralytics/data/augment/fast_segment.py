@@ -1,0 +1,132 @@
+"""The training pipeline in one piece for label files with polygons: boxes follow the outlines, masks are drawn small.
+
+Polygons stay flat arrays of their own vertices. Those that the output cannot show are dropped first; the others get
+further points on their edges, so that cutting and filling give what an evenly sampled outline gives. In "exact" pixel
+mode they are sampled at 1000 points before anything moves, as the separate transforms do. Chapter 80, 1.7.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from ultralytics.data.augment.affine import MIN_AREA_SHARE_POLYGON, RandomPerspective
+from ultralytics.data.augment.fast import (
+    FastDetectPipeline,
+    Floats,
+    Patch,
+    Placing,
+    boxes_on_canvas,
+    label_entries,
+    patch_places,
+)
+from ultralytics.data.augment.format import draw_masks
+from ultralytics.geometry.outlines import Outlines
+from ultralytics.geometry.segments import resample_segments
+
+__all__ = ["FastSegmentPipeline"]
+
+EXACT_POINTS = 1000
+STEP_PX = 0.25  # between points of an outline, in the output
+
+
+class FastSegmentPipeline(FastDetectPipeline):
+    """Index to finished training sample of a data set with a polygon for every object.
+
+    Samples also hold `masks` and `sem_masks`.
+    """
+
+    label_flags = frozenset({"use_segments"})
+
+    def __init__(self, dataset: Any, imgsz: int, hyp: Any) -> None:
+        """Read the settings; see the base class."""
+        super().__init__(dataset, imgsz, hyp)
+        self.mask_ratio, self.overlap_mask = hyp.mask_ratio, hyp.overlap_mask
+
+    def objects(self, patches: list[Patch], placing: Placing) -> dict[str, Tensor]:
+        """The label entries of a sample: `cls`, `bboxes`, `batch_idx`, `masks` and `sem_masks`."""
+        side = self.imgsz
+        rows, old = boxes_on_canvas(patches, placing.canvas)
+        outlines, numbers = self._outlines(patches, placing)
+        points = outlines.points
+        if placing.canvas is not None:
+            np.clip(points, 0, np.array(placing.canvas, np.float32), out=points)
+        moved = outlines._replace(points=_transform(points, placing.matrix))
+        boxes = moved.visible_boxes(side, side)
+        keep = _worth_keeping(old[numbers], boxes, placing)
+        moved, boxes, numbers = moved.pick(keep), boxes[keep], numbers[keep]
+        _into_boxes(moved, boxes)
+        for axis, wanted in ((1, placing.flip[0]), (0, placing.flip[1])):
+            if wanted:
+                moved.points[:, axis] = side - moved.points[:, axis]
+        entries = label_entries(rows[numbers, :1], boxes, placing.flip, side)
+        masks, maps, order = draw_masks(
+            moved.split(), entries["cls"], (side, side), self.mask_ratio, self.overlap_mask
+        )
+        entries["cls"], entries["bboxes"] = entries["cls"][order], entries["bboxes"][order]
+        return {**entries, "masks": masks, "sem_masks": maps}
+
+    def _outlines(
+        self, patches: list[Patch], placing: Placing
+    ) -> tuple[Outlines, npt.NDArray[np.int64]]:
+        """Polygons in canvas pixels that may be visible, with many points, and the numbers of their objects."""
+        parts = [self.dataset.store.outlines(patch.number) for patch in patches]
+        if self.exact:
+            parts = _resampled(parts)
+        placed = _on_canvas(parts, patches)
+        if self.exact:
+            return placed, np.arange(len(placed.counts))
+        seen = placed._replace(points=_transform(placed.points, placing.matrix)).extents()
+        numbers = np.flatnonzero(((seen[:, 2:] > 0) & (seen[:, :2] < self.imgsz)).all(axis=1))
+        step = STEP_PX / _magnification(placing)
+        return placed.pick(numbers).dense(step, most=EXACT_POINTS), numbers
+
+
+def _resampled(parts: list[Outlines]) -> list[Outlines]:
+    """Every polygon with the same number of points, those of the longest one if it has more."""
+    longest = max((int(part.counts.max(initial=0)) for part in parts), default=0)
+    count = EXACT_POINTS if longest <= EXACT_POINTS else longest + 1
+    even = []
+    for part in parts:
+        rows = resample_segments(part.split(), n=count)
+        points = np.concatenate(rows) if rows else np.zeros((0, 2), np.float32)
+        even.append(Outlines(points, np.arange(len(rows) + 1) * count))
+    return even
+
+
+def _on_canvas(parts: list[Outlines], patches: list[Patch]) -> Outlines:
+    """The polygons of all patches, in pixels of the canvas."""
+    places = patch_places(patches).repeat([len(part.points) for part in parts], axis=0)
+    points = np.concatenate([part.points for part in parts]) * places[:, :2] + places[:, 2:]
+    counts = np.concatenate([part.counts for part in parts])
+    return Outlines(points, np.concatenate(([0], np.cumsum(counts))))
+
+
+def _transform(points: Floats, matrix: npt.NDArray[np.float32]) -> Floats:
+    moved: Floats = points @ matrix[:2, :2].T
+    moved += matrix[:2, 2]
+    return moved
+
+
+def _magnification(placing: Placing) -> float:
+    """How much longer the matrix can make a short line; at least something."""
+    linear = placing.matrix[:2, :2].astype(np.float64)
+    return max(float(np.linalg.norm(linear, ord=2)), 1e-3)
+
+
+def _worth_keeping(old: Floats, new: Floats, placing: Placing) -> npt.NDArray[np.bool_]:
+    """Objects of which enough is left; those outside a mosaic's canvas are not."""
+    scaled = old * np.float32(placing.scale)
+    keep = RandomPerspective.box_candidates(scaled.T, new.T, area_thr=MIN_AREA_SHARE_POLYGON)
+    if placing.canvas is not None:
+        keep &= ((old[:, 2:] - old[:, :2]) > 0).all(axis=1)
+    return keep
+
+
+def _into_boxes(outlines: Outlines, boxes_N4: Floats) -> None:
+    """Move the points of each polygon into its box, in place."""
+    limits = outlines.per_point(boxes_N4)
+    np.clip(outlines.points, limits[:, :2], limits[:, 2:], out=outlines.points)
