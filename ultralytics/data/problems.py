@@ -38,7 +38,7 @@ class DescriptionValueError(DatasetError, ValueError):
 
 
 class DescriptionKeyError(DatasetError, KeyError):
-    """Class names that do not number 0 to n - 1."""
+    """Class names that do not number 0 to n - 1, or a key that the task needs and that is not there."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

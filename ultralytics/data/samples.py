@@ -20,7 +20,7 @@ from ultralytics.data.scenes import ROUND, Scene, render_scene
 from ultralytics.errors import DatasetError, DatasetNotFound, nearest
 from ultralytics.utils.logging import LOGGER
 
-__all__ = ["GENERATORS", "corner_lines", "detect_lines", "ensure_sample"]
+__all__ = ["GENERATORS", "corner_lines", "detect_lines", "ensure_sample", "keypoint_lines"]
 
 MARKER = ".sample"
 SEED = 20
@@ -107,6 +107,18 @@ def corner_lines(scene: Scene) -> list[str]:
     return lines
 
 
+def keypoint_lines(scene: Scene) -> list[str]:
+    """Label lines `class cx cy w h`, then x, y and visibility of five points; those outside the picture are zeros."""
+    height, width = scene.image.shape[:2]
+    lines = []
+    for index, (line, shape) in enumerate(zip(detect_lines(scene), scene.shapes, strict=True)):
+        places = shape.points() / (width, height)
+        for (x, y), seen in zip(places.tolist(), scene.visibility(index).tolist(), strict=True):
+            line += f" {x:.6f} {y:.6f} {seen}" if seen else " 0 0 0"
+        lines.append(line)
+    return lines
+
+
 def _write_shapes(
     root: Path, lines: Callable[[Scene], list[str]], stretch: tuple[float, float] = ROUND
 ) -> None:
@@ -137,5 +149,6 @@ def _encode(scene: Scene, suffix: str) -> bytes:
 # Name -> recipe (changed whenever the pictures change) and the function that writes the set into a new folder.
 GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "shapes": ("shapes 1", partial(_write_shapes, lines=detect_lines)),
+    "shapes-pose": ("shapes-pose 1", partial(_write_shapes, lines=keypoint_lines)),
     "shapes-obb": ("shapes-obb 1", partial(_write_shapes, lines=corner_lines, stretch=(1.6, 2.8))),
 }

@@ -55,6 +55,12 @@ class Shape:
         (x1, y1), (x2, y2) = upright.min(axis=0), upright.max(axis=0)
         return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], np.float32) @ turn
 
+    def points(self) -> Array:
+        """Middle of the outline, and its points furthest up, right, down and left, as (5, 2)."""
+        x, y = self.outline.T
+        ends = [y.argmin(), x.argmax(), y.argmax(), x.argmin()]
+        return np.concatenate((self.outline.mean(axis=0, keepdims=True), self.outline[ends]))
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -62,6 +68,18 @@ class Scene:
 
     image: NDArray[np.uint8]
     shapes: tuple[Shape, ...]
+
+    def visibility(self, index: int) -> NDArray[np.int64]:
+        """Of each point of a shape: 2 seen, 1 covered by a shape drawn later, 0 outside the picture."""
+        points = self.shapes[index].points()
+        height, width = self.image.shape[:2]
+        inside = ((points >= 0) & (points < (width, height))).all(axis=1)
+        covers = [shape.outline for shape in self.shapes[index + 1 :]]
+        covered = [
+            any(cv2.pointPolygonTest(outline, point.tolist(), False) >= 0 for outline in covers)
+            for point in points
+        ]
+        return np.where(inside, np.where(covered, 1, 2), 0)
 
 
 def _regular(points: int, inner: float = 1.0) -> Array:

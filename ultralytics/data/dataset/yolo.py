@@ -17,8 +17,9 @@ from ultralytics.data.base import BaseDataset, Sample
 from ultralytics.data.cache import cache_path
 from ultralytics.data.collate import collate_fn
 from ultralytics.data.formats import HELP_URL, img2label_paths
+from ultralytics.data.keypoints import keypoint_shape
 from ultralytics.data.labels import LabelStore, LabelView
-from ultralytics.data.problems import DescriptionValueError, LabelError
+from ultralytics.data.problems import LabelError
 from ultralytics.data.samplers import SampleIndex
 from ultralytics.data.scan import Scan, log_problems, scan_files
 from ultralytics.data.verify import LabelRule
@@ -39,12 +40,8 @@ def label_rule(data: dict[str, Any], task: str, single_class: bool = False) -> L
     Raises:
         DescriptionValueError: a pose set without a usable `kpt_shape`.
     """
-    shape = tuple(data.get("kpt_shape") or (0, 0))
     has_keypoints = label_kind(task) == "keypoints"
-    if has_keypoints and (len(shape) != 2 or shape[0] <= 0 or shape[1] not in (2, 3)):
-        raise DescriptionValueError(
-            f"kpt_shape={data.get('kpt_shape')} must be [number of keypoints, 2 or 3] for pose data"
-        )
+    shape = keypoint_shape(data) if has_keypoints else tuple(data.get("kpt_shape") or (0, 0))
     k, d = (int(value) for value in (shape if len(shape) == 2 else (0, 0)))
     return LabelRule(len(data["names"]), has_keypoints, (k, d), single_class)
 

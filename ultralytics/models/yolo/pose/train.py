@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ultralytics.data.problems import DescriptionKeyError
+from ultralytics.data.keypoints import check_keypoints, keypoint_names
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.models.yolo.pose.val import PoseValidator
 from ultralytics.nn.tasks import PoseModel
@@ -20,6 +20,7 @@ class PoseTrainer(DetectionTrainer):
 
     Raises:
         DescriptionKeyError: the data set has no `kpt_shape`; a KeyError.
+        DescriptionValueError: what it says about keypoints is unusable; a ValueError.
     """
 
     model_type = PoseModel
@@ -34,21 +35,16 @@ class PoseTrainer(DetectionTrainer):
         super().__init__(cfg, {**(overrides or {}), "task": "pose"}, _callbacks)
 
     def get_dataset(self) -> dict[str, Any]:
-        """Check the data set, which must say how many keypoints there are."""
+        """Check the data set and what it says about keypoints."""
         data = super().get_dataset()
-        if "kpt_shape" not in data:
-            raise DescriptionKeyError(
-                f"{self.args.data} has no kpt_shape: [number of keypoints, 2 or 3], which the task pose needs"
-            )
+        check_keypoints(data)
         return data
 
     def set_model_attributes(self) -> None:
         """Also shape, names and tolerances of the keypoints; without names they are numbered."""
         super().set_model_attributes()
-        count = int(self.data["kpt_shape"][0])
-        numbered = {cls: [str(i) for i in range(count)] for cls in self.data["names"]}
         self.model.kpt_shape = self.data["kpt_shape"]
-        self.model.kpt_names = self.data.get("kpt_names") or numbered
+        self.model.kpt_names = keypoint_names(self.data)
         self.model.kpt_oks_sigmas = self.data.get("kpt_oks_sigmas")
 
     def _model_arguments(self) -> dict[str, Any]:

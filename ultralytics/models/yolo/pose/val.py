@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ultralytics.data.keypoints import check_keypoints, keypoint_shape
 from ultralytics.engine.validator import Batch
+from ultralytics.errors import DatasetError
 from ultralytics.geometry.keypoints import AREA_SHARE, coco_oks, kpt_iou, oks_sigmas
 from ultralytics.geometry.letterbox import scale_boxes, scale_coords
 from ultralytics.models.yolo.detect import DetectionValidator
@@ -37,7 +39,8 @@ class PoseValidator(DetectionValidator):
     `kpt_shape` and `sigma` (K,) are those of the data set.
 
     Raises:
-        ValueError: `kpt_oks_sigmas` of the data set are not one positive number per keypoint.
+        DescriptionKeyError, DescriptionValueError: what the data set says about keypoints is unusable.
+        DatasetError: its keypoints are not those of the network.
     """
 
     task = "pose"
@@ -56,10 +59,20 @@ class PoseValidator(DetectionValidator):
     }
     annotation_file = "person_keypoints_val2017.json"
 
+    def _check_data(self) -> Any:
+        data = super()._check_data()
+        check_keypoints(data)
+        return data
+
     def init_metrics(self, model: Any) -> None:
         """Also shape and tolerances of the keypoints."""
         super().init_metrics(model)
-        self.kpt_shape: tuple[int, ...] = tuple(self.data["kpt_shape"])
+        self.kpt_shape = keypoint_shape(self.data)
+        own = getattr(model, "kpt_shape", None)
+        if own is not None and tuple(own) != self.kpt_shape:
+            raise DatasetError(
+                f"{self.args.data} has keypoints of shape {list(self.kpt_shape)}, the network of shape {list(own)}"
+            )
         self.sigma = oks_sigmas(self.kpt_shape, self.data.get("kpt_oks_sigmas"))
 
     def postprocess(self, preds: Any) -> list[Prediction]:
