@@ -203,3 +203,15 @@ def test_reset_starts_over() -> None:
     tracker.reset()
     assert (tracker.frame_id, tracker.tracked_stracks) == (0, [])
     assert tracker.update(row)[0, 4] == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_true_tracks_are_compared(stream: bool, model: Any, tmp_path: Path) -> None:
+    file = tmp_path / "gt.txt"
+    file.write_text("".join(f"{i + 1},1,{10 + 4 * i},20,40,40\n" for i in range(4)))
+    video = [frame(i) for i in range(4)]
+    results = list(track(model, video, persist=True, gt=file, stream=stream))
+    assert len(results) == 4
+    numbers = model.metrics.results
+    assert (numbers["MOTA"], numbers["IDF1"], numbers["IDSW"]) == (1, 1, 0)
+    assert numbers["HOTA"] == pytest.approx(1, abs=0.05)

@@ -311,7 +311,12 @@ class Model(nn.Module):
         return vectors
 
     def track(
-        self, source: Any = None, stream: bool = False, persist: bool = False, **kwargs: Any
+        self,
+        source: Any = None,
+        stream: bool = False,
+        persist: bool = False,
+        gt: str | Path | None = None,
+        **kwargs: Any,
     ) -> list[Results] | Iterator[Results]:
         """Follow objects through videos, streams or pictures.
 
@@ -319,6 +324,8 @@ class Model(nn.Module):
             source: see `predict`.
             stream: return a generator that keeps one result at a time.
             persist: go on with the tracks of the call before.
+            gt: MOTChallenge file of the true tracks of the source; HOTA, MOTA, IDF1 and their parts are logged and
+                stay in `metrics`.
             **kwargs: any prediction argument; `tracker` names a tracker or its file, `conf` is 0.1 by default.
 
         Raises:
@@ -329,7 +336,13 @@ class Model(nn.Module):
         register_tracker(self, persist)
         kwargs["conf"] = TRACK_CONF if kwargs.get("conf") is None else kwargs["conf"]
         kwargs["batch"] = kwargs.get("batch") or 1
-        return self.predict(source=source, stream=stream, **{**kwargs, "mode": "track"})
+        kwargs["mode"] = "track"
+        if gt is None:
+            return self.predict(source=source, stream=stream, **kwargs)
+        from ultralytics.trackers.evaluation import evaluated
+
+        results = evaluated(self, self.predict(source=source, stream=True, **kwargs), gt)
+        return results if stream else list(results)
 
     # ---------------------------------------------------------------- validation and training
 

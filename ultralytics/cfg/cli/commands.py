@@ -53,6 +53,8 @@ FAMILIES = (
     ("mobile_sam", "SAM"),
     ("yolo_nas", "NAS"),
 )
+# Arguments of a mode's method that are no configuration keys.
+CALL_ONLY = {"track": ("gt", "persist")}
 STREAMED_MODES = ("predict", "track")
 NO_SERVICE = "no hosted service is bundled with this package; models and data stay on this computer"
 
@@ -109,6 +111,11 @@ def _run(words: Sequence[str]) -> None:
 
 
 def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
+    extra = {
+        key: overrides.pop(key)
+        for key in CALL_ONLY.get(str(overrides.get("mode")), ())
+        if key in overrides
+    }
     arguments = _checked(overrides)
     mode, task = arguments.pop("mode"), arguments.pop("task", None)
     _refuse_impossible(mode, task, arguments)
@@ -119,6 +126,7 @@ def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
         LOGGER.warning(
             f"task={task} does not fit {name}, which is a {model.task} model; using that"
         )
+    arguments |= extra
     if mode in STREAMED_MODES:
         for _ in getattr(model, mode)(**arguments, stream=True):
             pass  # files and lines are all that is wanted, so nothing piles up

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ultralytics.utils.metrics.detection import SegmentMetrics as SegmentMetrics
     from ultralytics.utils.metrics.metric import Metric as Metric
     from ultralytics.utils.metrics.semantic import SemanticMetrics as SemanticMetrics
+    from ultralytics.utils.metrics.tracking import TrackMetrics as TrackMetrics
 
 _GEOMETRY = "ultralytics.geometry"
 _HERE = "ultralytics.utils.metrics"
@@ -49,6 +50,7 @@ __getattr__, __dir__, __all__ = attach(
         "RLE_WEIGHT": f"{_GEOMETRY}.keypoints",
         "SegmentMetrics": f"{_HERE}.detection",
         "SemanticMetrics": f"{_HERE}.semantic",
+        "TrackMetrics": f"{_HERE}.tracking",
         "_get_covariance_matrix": f"{_GEOMETRY}.rotated",
         "ap_per_class": f"{_HERE}.average_precision",
         "batch_probiou": f"{_GEOMETRY}.rotated",
