@@ -19,7 +19,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("set/images/train", "set/images/val", "work", "datasets"):
         (tmp_path / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setattr(description, "_datasets_dir", lambda: tmp_path / "datasets")
+    monkeypatch.setattr(description, "datasets_dir", lambda: tmp_path / "datasets")
     return tmp_path
 
 

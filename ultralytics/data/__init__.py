@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ultralytics.data.build import build_grounding as build_grounding
     from ultralytics.data.build import build_yolo_dataset as build_yolo_dataset
     from ultralytics.data.build import load_inference_source as load_inference_source
+    from ultralytics.data.dataset import ClassificationDataset as ClassificationDataset
     from ultralytics.data.dataset import YOLOConcatDataset as YOLOConcatDataset
     from ultralytics.data.dataset import YOLODataset as YOLODataset
 
@@ -17,6 +18,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "BaseDataset": "ultralytics.data.base",
+        "ClassificationDataset": "ultralytics.data.dataset",
         "YOLOConcatDataset": "ultralytics.data.dataset",
         "YOLODataset": "ultralytics.data.dataset",
         "build_dataloader": "ultralytics.data.build",
@@ -25,7 +27,6 @@ __getattr__, __dir__, __all__ = attach(
         "load_inference_source": "ultralytics.data.build",
     },
     later={
-        "ClassificationDataset": "task classify is",
         "GroundingDataset": "open-vocabulary training is",
         "PolygonSemanticDataset": "task semantic is",
         "SemanticDataset": "task semantic is",

@@ -24,9 +24,11 @@ from ultralytics.utils.logging import LOGGER
 __all__ = [
     "DATASET_CACHE_VERSION",
     "cache_path",
+    "join_names",
     "load_dataset_cache_file",
     "pack",
     "save_dataset_cache_file",
+    "split_names",
     "unpack",
 ]
 
@@ -89,6 +91,18 @@ def unpack(data: bytes) -> tuple[Tree, str]:
     except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise DatasetError(f"damaged data set cache: {error}") from error
     return tree, words[1].decode(errors="replace")
+
+
+def join_names(names: Sequence[str]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """File names as one array of bytes."""
+    return np.frombuffer(b"\0".join(os.fsencode(name) for name in names), np.uint8)
+
+
+def split_names(joined: np.ndarray[Any, np.dtype[np.uint8]]) -> list[str]:
+    """The names in an array of `join_names`."""
+    if not len(joined):
+        return []
+    return [os.fsdecode(name) for name in joined.tobytes().split(b"\0")]
 
 
 def _encode(value: Tree, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:  # Any: JSON

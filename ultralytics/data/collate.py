@@ -7,14 +7,16 @@ view.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import get_worker_info
 
-__all__ = ["collate_fn"]
+__all__ = ["batch_memory", "collate_fn", "stack_images"]
 
 # Any: a sample holds tensors, paths, sizes and whatever a user transform adds
 Sample = Mapping[str, Any]
@@ -31,6 +33,15 @@ def collate_fn(batch: Sequence[Sample]) -> dict[str, Any]:
         values = [sample[key] for sample in batch]
         joined[key] = JOIN.get(key, tuple)(values)
     return joined
+
+
+def batch_memory(shape: tuple[int, ...], dtype: torch.dtype = torch.uint8) -> Tensor:
+    """Uninitialised memory; in a worker process it is shared, so that sending it copies nothing."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=dtype)
+    size = math.prod(shape) * dtype.itemsize
+    storage = torch.UntypedStorage._new_shared(size, device="cpu")
+    return torch.empty(0, dtype=dtype).set_(storage).view(shape)
 
 
 def stack_images(images: Sequence[Tensor]) -> Tensor:

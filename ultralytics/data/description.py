@@ -21,10 +21,12 @@ from ultralytics.utils.logging import LOGGER
 
 __all__ = [
     "check_class_names",
-    "check_cls_dataset",
     "check_det_dataset",
     "convert_ndjson_to_yolo_if_needed",
+    "datasets_dir",
+    "fetch_dataset",
     "find_dataset_yaml",
+    "unpack_dataset",
 ]
 
 Description = dict[str, Any]  # Any: YAML values
@@ -93,7 +95,7 @@ def _locate(dataset: str) -> tuple[Path, Path | None]:
             f"data={dataset!r}: NDJSON and hosted data sets are not available in this version"
         )
     if "://" in dataset:
-        local = _fetch(dataset)
+        local = fetch_dataset(dataset)
     else:
         local = Path(dataset)
         if not local.exists():
@@ -101,7 +103,7 @@ def _locate(dataset: str) -> tuple[Path, Path | None]:
     if local.is_dir():
         return find_dataset_yaml(local), None
     if local.suffix.lower() in ARCHIVE_SUFFIXES:
-        folder = _unpack(local)
+        folder = unpack_dataset(local)
         file = find_dataset_yaml(folder)
         return file, file.parent
     if local.suffix.lower() not in YAML_SUFFIXES:
@@ -117,7 +119,7 @@ def _search(dataset: str) -> Path:
     names = [name]
     if name.suffix.lower() not in YAML_SUFFIXES:
         names += [Path(f"{dataset}{suffix}") for suffix in YAML_SUFFIXES]
-    places = (Path(), DATASETS_CFG_DIR, _datasets_dir())
+    places = (Path(), DATASETS_CFG_DIR, datasets_dir())
     for candidate in (place / one for one in names for place in places):
         if candidate.exists() and (candidate.is_file() or candidate.parent != DATASETS_CFG_DIR):
             return candidate
@@ -125,7 +127,7 @@ def _search(dataset: str) -> Path:
     hint = nearest(name.stem, known)
     raise DatasetNotFound(
         f"data set {dataset!r} not found{hint}; looked in {Path.cwd()}, the built-in descriptions "
-        f"and {_datasets_dir()}"
+        f"and {datasets_dir()}"
     )
 
 
@@ -153,24 +155,27 @@ def find_dataset_yaml(path: str | Path) -> Path:
     return found[0]
 
 
-def _fetch(url: str) -> Path:
+def fetch_dataset(url: str) -> Path:
+    """Have what an address names: an archive in the data sets folder, anything else in the working directory."""
     from ultralytics.utils.downloads import safe_download
 
     name = Path(url.split("?", 1)[0]).name
-    target = _datasets_dir() if name.lower().endswith(ARCHIVE_SUFFIXES) else Path()
+    target = datasets_dir() if name.lower().endswith(ARCHIVE_SUFFIXES) else Path()
     target.mkdir(parents=True, exist_ok=True)
     return safe_download(url, dir=target, unzip=False)
 
 
-def _unpack(archive: Path) -> Path:
+def unpack_dataset(archive: Path, delete: bool = False) -> Path:
+    """Folder below the data sets folder to which an archive was unpacked; `delete` removes the archive."""
     from ultralytics.utils.downloads import safe_download
 
-    folder = _datasets_dir()
+    folder = datasets_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    return safe_download(archive, dir=folder, unzip=True, delete=False)
+    return safe_download(archive, dir=folder, unzip=True, delete=delete)
 
 
-def _datasets_dir() -> Path:
+def datasets_dir() -> Path:
+    """Folder of data sets, from the settings."""
     from ultralytics.utils.settings import SETTINGS
 
     return Path(SETTINGS["datasets_dir"])
@@ -294,7 +299,7 @@ def _find_root(path: str | Path | None, home: Path, written: Mapping[str, Any]) 
     root = Path(path)
     if root.is_absolute():
         return root
-    stored = (_datasets_dir() / root).resolve()
+    stored = (datasets_dir() / root).resolve()
     places = [place for place in (root, stored, (home / root).resolve()) if place.exists()]
     for place in places:
         if any(Path(_resolve(place, entry)).exists() for entry in _entries(written)):
@@ -350,7 +355,7 @@ def _provide(
         also = f" (also missing: {', '.join(others)})" if others else ""
         raise DatasetNotFound(
             f"{data['yaml_file']}: images not found, missing path {', '.join(missing)}{also}. Paths are relative "
-            f"to {data['path']}; set 'path' in the YAML, or the datasets_dir setting ({_datasets_dir()})"
+            f"to {data['path']}; set 'path' in the YAML, or the datasets_dir setting ({datasets_dir()})"
         )
 
 
@@ -370,17 +375,12 @@ def _download(recipe: str, data: Description) -> None:
     LOGGER.warning(
         f"images of {data['yaml_file']} not found, downloading {recipe.split('?', 1)[0]}"
     )
-    folder = _datasets_dir()
+    folder = datasets_dir()
     folder.mkdir(parents=True, exist_ok=True)
     safe_download(recipe, dir=folder, unzip=True, delete=True)
 
 
 # --------------------------------------------------------------------------------- later additions
-
-
-def check_cls_dataset(dataset: str | Path, split: str = "") -> Description:
-    """Folders of classes are read in a later version."""
-    raise NotAvailable("classification data sets are not available in this version")
 
 
 def convert_ndjson_to_yolo_if_needed(

@@ -19,8 +19,10 @@ import numpy.typing as npt
 
 from ultralytics.data.cache import (
     DATASET_CACHE_VERSION,
+    join_names,
     load_dataset_cache_file,
     save_dataset_cache_file,
+    split_names,
 )
 from ultralytics.data.labels import LabelStore, StoreBuilder, join_stores
 from ultralytics.data.problems import Problem
@@ -292,8 +294,8 @@ def _write_scan(path: Path, scan: Scan, rule: LabelRule, prefix: str) -> None:
     content = {
         "format": LABEL_SCAN_FORMAT,
         "rule": _rule_key(rule),
-        "im_files": _to_blob(scan.im_files),
-        "lb_files": _to_blob(scan.lb_files),
+        "im_files": join_names(scan.im_files),
+        "lb_files": join_names(scan.lb_files),
         "stats": scan.stats,
         "state": scan.state,
         "block": store.block,
@@ -334,7 +336,7 @@ def _checked_scan(content: dict[str, Any]) -> Scan:  # Any: see cache.Tree
     """Assemble a scan and make sure that its parts fit together; raises ValueError otherwise."""
     names = ("block", "offsets", "shapes", "points", "point_offsets", "keypoints")
     store = LabelStore(**{name: content[name] for name in names})
-    im_files, lb_files = _from_blob(content["im_files"]), _from_blob(content["lb_files"])
+    im_files, lb_files = split_names(content["im_files"]), split_names(content["lb_files"])
     n, m = len(im_files), len(store.block)
     runs = [(store.offsets, n, m)]
     if store.points is not None and store.point_offsets is not None:
@@ -349,11 +351,3 @@ def _checked_scan(content: dict[str, Any]) -> Scan:  # Any: see cache.Tree
     for i, *rest in content["problems"]:
         problems.setdefault(int(i), []).append(Problem(*rest))
     return Scan(im_files, lb_files, content["stats"], content["state"], store, problems)
-
-
-def _to_blob(names: Sequence[str]) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(b"\0".join(os.fsencode(name) for name in names), np.uint8)
-
-
-def _from_blob(blob: npt.NDArray[np.uint8]) -> list[str]:
-    return [os.fsdecode(name) for name in blob.tobytes().split(b"\0")] if len(blob) else []

@@ -7,8 +7,8 @@ from ultralytics._lazy import attach
 if TYPE_CHECKING:
     from ultralytics.data.cache import load_dataset_cache_file as load_dataset_cache_file
     from ultralytics.data.cache import save_dataset_cache_file as save_dataset_cache_file
+    from ultralytics.data.class_folders import check_cls_dataset as check_cls_dataset
     from ultralytics.data.compress import compress_one_image as compress_one_image
-    from ultralytics.data.description import check_cls_dataset as check_cls_dataset
     from ultralytics.data.description import check_det_dataset as check_det_dataset
     from ultralytics.data.description import (
         convert_ndjson_to_yolo_if_needed as convert_ndjson_to_yolo_if_needed,
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "cache": "load_dataset_cache_file save_dataset_cache_file",
     "compress": "compress_one_image",
-    "description": "check_cls_dataset check_det_dataset convert_ndjson_to_yolo_if_needed find_dataset_yaml",
+    "class_folders": "check_cls_dataset",
+    "description": "check_det_dataset convert_ndjson_to_yolo_if_needed find_dataset_yaml",
     "formats": "FORMATS_HELP_MSG HELP_URL IMG_FORMATS VID_FORMATS get_hash img2label_paths",
     "fraction": "get_split_fraction",
     "images": "check_file_speeds",

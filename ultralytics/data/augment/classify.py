@@ -1,7 +1,8 @@
 """Transforms of whole pictures for classification. Chapter 30, 5.13.
 
-The two pipelines are torchvision transforms on PIL images; the three classes work on BGR arrays
-(H, W, C) and stay for code that uses them directly.
+The two pipelines are torchvision transforms on what `as_picture` gives: PIL images for one and three channels, uint8
+tensors (C, H, W) for other numbers. The three classes work on BGR arrays (H, W, C) and stay for code that uses them
+directly.
 """
 
 from __future__ import annotations
@@ -24,16 +25,37 @@ __all__ = [
     "CenterCrop",
     "ClassifyLetterBox",
     "ToTensor",
+    "as_picture",
     "classify_augmentations",
     "classify_transforms",
 ]
 
 DEFAULT_MEAN = (0.0, 0.0, 0.0)
 DEFAULT_STD = (1.0, 1.0, 1.0)
+RGB = 3
 DEFAULT_AREA = (0.08, 1.0)
 DEFAULT_ASPECT = (3.0 / 4.0, 4.0 / 3.0)
 ROUNDING_BIAS = 0.1
 AUTO_POLICIES = {"randaugment": "RandAugment", "augmix": "AugMix", "autoaugment": "AutoAugment"}
+
+
+def as_picture(image: Array) -> Any:  # Any: see Returns
+    """What the pipelines take.
+
+    Args:
+        image: (H, W, C) uint8, BGR for three channels.
+
+    Returns:
+        A PIL image, gray or RGB; for other numbers of channels a tensor (C, H, W).
+    """
+    from PIL import Image
+
+    channels = image.shape[2]
+    if channels == RGB:
+        return Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    if channels == 1:
+        return Image.fromarray(image[..., 0])
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
 def classify_transforms(
@@ -42,6 +64,7 @@ def classify_transforms(
     std: Sequence[float] = DEFAULT_STD,
     interpolation: str = "BILINEAR",
     crop_fraction: float | None = None,
+    channels: int = RGB,
 ) -> Any:  # Any: torchvision is untyped
     """Pipeline for validation and prediction: resize, centre crop, tensor, normalise.
 
@@ -51,6 +74,7 @@ def classify_transforms(
         std: divisor per channel.
         interpolation: name of a torchvision interpolation mode.
         crop_fraction: no longer used.
+        channels: of the picture.
     """
     from torchvision import transforms as T
 
@@ -62,10 +86,18 @@ def classify_transforms(
         [
             T.Resize(shorter, interpolation=T.InterpolationMode[interpolation]),
             T.CenterCrop(size),
-            T.ToTensor(),
-            T.Normalize(mean=torch.tensor(mean), std=torch.tensor(std)),
+            *_to_floats(mean, std, channels),
         ]
     )
+
+
+def _to_floats(mean: Sequence[float], std: Sequence[float], channels: int) -> list[Any]:
+    """Steps from a picture to normalised floats; one value of mean and std may serve all channels."""
+    from torchvision import transforms as T
+
+    numbers = [torch.tensor(v if len(v) == channels else [v[0]] * channels) for v in (mean, std)]
+    to_floats = T.ToTensor() if channels in (1, RGB) else T.ConvertImageDtype(torch.float32)
+    return [to_floats, T.Normalize(mean=numbers[0], std=numbers[1])]
 
 
 def classify_augmentations(
@@ -83,6 +115,7 @@ def classify_augmentations(
     force_color_jitter: bool = False,
     erasing: float = 0.0,
     interpolation: str = "BILINEAR",
+    channels: int = RGB,
 ) -> Any:  # Any: torchvision is untyped
     """Pipeline for training: random crop, flips, a policy or colour jitter, tensor, erasing.
 
@@ -101,6 +134,7 @@ def classify_augmentations(
         force_color_jitter: jitter colours also when a policy is on.
         erasing: probability of erasing a rectangle.
         interpolation: name of a torchvision interpolation mode.
+        channels: of the picture; colours are only changed with one or three.
     """
     from torchvision import transforms as T
 
@@ -116,20 +150,27 @@ def classify_augmentations(
         steps.append(T.RandomHorizontalFlip(p=hflip))
     if vflip > 0:
         steps.append(T.RandomVerticalFlip(p=vflip))
-    if auto_augment:
-        if auto_augment not in AUTO_POLICIES:
-            known = ", ".join(AUTO_POLICIES)
-            raise ValueError(f"auto_augment={auto_augment!r}: choose one of {known} or None")
-        steps.append(getattr(T, AUTO_POLICIES[auto_augment])(interpolation=mode))
-    if force_color_jitter or not auto_augment:
-        jitter = T.ColorJitter(brightness=hsv_v, contrast=hsv_v, saturation=hsv_s, hue=hsv_h)
-        steps.append(jitter)
-    steps += [
-        T.ToTensor(),
-        T.Normalize(mean=torch.tensor(mean), std=torch.tensor(std)),
-        T.RandomErasing(p=erasing, inplace=True),
-    ]
+    policy, jitter = _colour_steps(auto_augment, (hsv_v, hsv_v, hsv_s, hsv_h), mode)
+    if channels in (1, RGB):
+        steps += [*policy, *(jitter if force_color_jitter or not policy else [])]
+    else:
+        LOGGER.warning(f"Pictures of {channels} channels are trained on without colour changes.")
+    steps += _to_floats(mean, std, channels)
+    steps.append(T.RandomErasing(p=erasing, inplace=True))
     return T.Compose(steps)
+
+
+def _colour_steps(
+    policy: str | None, jitter: tuple[float, ...], mode: Any
+) -> tuple[list[Any], list[Any]]:  # Any: torchvision is untyped
+    """The named policy, if any, and the colour jitter."""
+    from torchvision import transforms as T
+
+    if policy and policy not in AUTO_POLICIES:
+        known = ", ".join(AUTO_POLICIES)
+        raise ValueError(f"auto_augment={policy!r}: choose one of {known} or None")
+    named = [getattr(T, AUTO_POLICIES[policy])(interpolation=mode)] if policy else []
+    return named, [T.ColorJitter(*jitter)]
 
 
 class ClassifyLetterBox:

@@ -2,7 +2,8 @@
 
 from ultralytics.data.base import BaseDataset
 from ultralytics.data.cache import DATASET_CACHE_VERSION
+from ultralytics.data.dataset.classify import ClassificationDataset
 from ultralytics.data.dataset.concat import YOLOConcatDataset
 from ultralytics.data.dataset.yolo import YOLODataset
 
-__all__ = ["DATASET_CACHE_VERSION", "BaseDataset", "YOLOConcatDataset", "YOLODataset"]
+__all__ = ["DATASET_CACHE_VERSION", "BaseDataset", "ClassificationDataset", "YOLOConcatDataset", "YOLODataset"]

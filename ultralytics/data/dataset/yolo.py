@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch.utils.data import get_worker_info
 
 from ultralytics.data.base import BaseDataset, Sample
 from ultralytics.data.cache import cache_path
-from ultralytics.data.collate import collate_fn
+from ultralytics.data.collate import batch_memory, collate_fn
 from ultralytics.data.formats import HELP_URL, img2label_paths
 from ultralytics.data.keypoints import keypoint_shape
 from ultralytics.data.labels import LabelStore, LabelView
@@ -227,7 +225,7 @@ class YOLODataset(BaseDataset):
         if not plain and isinstance(first, SampleIndex):
             fused = self._pipeline((first.epoch, len(self._built.transforms)))
             if fused is not None:
-                block = _batch_memory((len(indexes), self.imgsz, self.imgsz, 3))
+                block = batch_memory((len(indexes), self.imgsz, self.imgsz, 3))
                 return [
                     self._fused_sample(fused, index, slot)  # type: ignore[arg-type]  # all are marked
                     for index, slot in zip(indexes, block, strict=True)
@@ -279,14 +277,6 @@ class YOLODataset(BaseDataset):
         state = super().__getstate__()
         state["_fused"] = state["_fused_key"] = None
         return state
-
-
-def _batch_memory(shape: tuple[int, ...]) -> torch.Tensor:
-    """Uninitialised uint8 memory; in a worker process it is shared, so that sending it copies nothing."""
-    if get_worker_info() is None:
-        return torch.empty(shape, dtype=torch.uint8)
-    storage = torch.UntypedStorage._new_shared(math.prod(shape), device="cpu")
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
 
 
 _STOCK: dict[str, type] = {
