@@ -427,12 +427,8 @@ class BaseTrainer:
 
     def get_dataset(self) -> dict[str, Any]:
         """Check the data set; `args.data` becomes the resolved YAML file."""
-        from ultralytics.data.utils import check_det_dataset
-
         try:
-            data: dict[str, Any] = check_det_dataset(
-                self.args.data, required=("train", self.args.split)
-            )
+            data = self.check_data()
         except UltralyticsError:
             raise
         except (OSError, ValueError, TypeError, SyntaxError, KeyError, RuntimeError) as error:
@@ -448,6 +444,12 @@ class BaseTrainer:
         if self.args.single_cls:
             data["names"], data["nc"] = {0: "item"}, 1
         return data
+
+    def check_data(self) -> dict[str, Any]:
+        """Description of the data set; tasks with another form of data override this."""
+        from ultralytics.data.utils import check_det_dataset
+
+        return check_det_dataset(self.args.data, required=("train", self.args.split))
 
     def setup_model(self) -> dict[str, Any] | None:
         """Build or load the network; returns the checkpoint when the model name is a weights file."""

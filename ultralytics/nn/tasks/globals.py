@@ -23,7 +23,7 @@ from ultralytics.nn.modules import activation, block, conv, head, transformer
 from ultralytics.nn.tasks.layers import registered_classes
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
-__all__ = ["FOREIGN", "Inert", "Unknown", "callable_from_pickle", "remember_classes", "resolve"]
+__all__ = ["FOREIGN", "Inert", "Unknown", "callable_from_pickle", "can_be_read_back", "remember_classes", "resolve"]
 
 MODULE_HOMES = (activation, conv, block, transformer, head)
 MOVED = {
@@ -50,7 +50,18 @@ INERT_HOMES = (
 # Packages of another code base whose files look the same from outside.
 FOREIGN = ("models", "models.yolo", "models.common", "models.experimental")
 NOT_LAYERS = frozenset({"DataParallel"})
-TRANSFORMS = frozenset({"CenterCrop", "Compose", "Normalize", "Resize", "ToTensor"})
+TRANSFORMS = frozenset(
+    {
+        "CenterCrop",
+        "Compose",
+        "ConvertImageDtype",
+        "Grayscale",
+        "Normalize",
+        "Pad",
+        "Resize",
+        "ToTensor",
+    }
+)
 
 
 # Classes of networks that this process wrote: they run here already, so their files may be read back here.
@@ -196,6 +207,17 @@ def remember_classes(network: nn.Module) -> None:
                     "move it to the top level of a module"
                 ) from error
             _WRITTEN[f"{home}.{name}"] = cls
+
+
+def can_be_read_back(transforms: Any) -> bool:  # Any: a torchvision pipeline
+    """Whether a weights file that holds this pipeline can be opened again."""
+    parts = [transforms, *getattr(transforms, "transforms", ())]
+    try:
+        for part in parts:
+            resolve(type(part).__module__, type(part).__qualname__)
+    except Unknown:
+        return False
+    return True
 
 
 def resolve(module: str, name: str) -> Any:  # Any: a class, function or constant

@@ -1,0 +1,183 @@
+"""Classification validator: accuracy of the best guess and of the best five.
+
+Specification chapter 45, section 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ultralytics.data import ClassificationDataset, build_dataloader
+from ultralytics.data.utils import check_cls_dataset
+from ultralytics.engine.validator import BaseValidator, Batch
+from ultralytics.errors import DatasetError
+from ultralytics.utils.environment import RANK
+from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.metrics.classify import ClassifyMetrics
+from ultralytics.utils.metrics.confusion import ConfusionMatrix
+
+__all__ = ["ClassificationValidator"]
+
+GUESSES = 5
+
+
+class ClassificationValidator(BaseValidator):
+    """Measures a classifier. Arguments are those of the base class.
+
+    Attributes:
+        targets: true classes, one (B,) tensor per batch.
+        pred: guessed classes, best first, one (B, up to 5) tensor per batch.
+    """
+
+    def __init__(
+        self,
+        dataloader: Any = None,  # Any: see BaseValidator
+        save_dir: str | Path | None = None,
+        args: Any = None,
+        _callbacks: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(dataloader, save_dir, args, _callbacks)
+        self.args.task = "classify"
+        self.targets: list[Tensor] = []
+        self.pred: list[Tensor] = []
+        self.metrics = ClassifyMetrics()
+
+    # ---------------------------------------------------------------- data
+
+    def _check_data(self) -> dict[str, Any]:
+        data = check_cls_dataset(self.args.data, split=self.args.split)
+        return {**data, "channels": self.channels}
+
+    def _open(self, model: Any) -> Any:
+        backend = super()._open(model)
+        self.names, self.channels = backend.names, backend.channels
+        return backend
+
+    def build_dataset(self, img_path: Any) -> ClassificationDataset:
+        """Data set of a split, without augmentation; its classes are numbered as the network's."""
+        own, theirs = self.names or {}, self.data["names"]
+        is_known = not set(own.values()).isdisjoint(theirs.values())
+        return ClassificationDataset(
+            root=img_path,
+            args=self.args,
+            augment=False,
+            prefix=self.args.split,
+            names=own if is_known else theirs,
+            channels=self.data["channels"],
+        )
+
+    def get_dataloader(self, dataset_path: Any, batch_size: int) -> Any:
+        """Loader of a split in fixed order."""
+        return build_dataloader(
+            self.build_dataset(dataset_path),
+            batch_size,
+            self.args.workers,
+            shuffle=False,
+            rank=-1,
+            device=self.device.type,
+        )
+
+    # ---------------------------------------------------------------- one batch
+
+    def preprocess(self, batch: Batch) -> Batch:
+        """Pictures and classes on the device."""
+        for key in ("img", "cls"):
+            batch[key] = batch[key].to(self.device, non_blocking=self.device.type == "cuda")
+        batch["img"] = batch["img"].float()
+        return batch
+
+    def postprocess(self, preds: Any) -> Tensor:
+        """(B, classes) probabilities."""
+        probs: Tensor = preds[0] if isinstance(preds, (list, tuple)) else preds
+        return probs
+
+    def init_metrics(self, model: Any) -> None:
+        """Names of a network; metrics start empty."""
+        self.names = model.names
+        self.nc = len(self.names)
+        self.targets, self.pred = [], []
+        self.confusion_matrix = ConfusionMatrix(self.names, self.args.task)
+
+    def update_metrics(self, preds: Tensor, batch: Batch) -> None:
+        """Keep the best guesses of a batch; of equal ones the lower class comes first."""
+        ranking = preds.argsort(dim=1, descending=True, stable=True)
+        self.pred.append(ranking[:, : min(GUESSES, len(self.names))].int().cpu())
+        self.targets.append(batch["cls"].int().cpu())
+        self.seen += len(preds)
+
+    # ---------------------------------------------------------------- results
+
+    def get_stats(self) -> dict[str, float]:
+        """Accuracies by key, with "fitness"."""
+        if not self.targets:
+            raise DatasetError(f"there is nothing to validate in the {self.args.split!r} split")
+        self.metrics.process(self.targets, self.pred)
+        return self.metrics.results_dict
+
+    def gather_stats(self) -> None:
+        """Bring the guesses of all ranks to rank 0."""
+        if RANK == -1:
+            return
+        ranks = torch.distributed.get_world_size()
+        received: list[Any] = [None] * ranks  # Any: pairs of lists of tensors
+        mine = (self.targets, self.pred)
+        torch.distributed.gather_object(mine, received if RANK == 0 else None, dst=0)
+        if RANK == 0:
+            self.targets = [part for targets, _ in received for part in targets]
+            self.pred = [part for _, pred in received for part in pred]
+
+    def finalize_metrics(self) -> None:
+        """Count the confusion matrix and draw it; hand matrix, speed and folder to the metric object."""
+        self.confusion_matrix.process_cls_preds(self.pred, self.targets)
+        if self._draws:
+            for normalize in (True, False):
+                self.confusion_matrix.plot(
+                    normalize=normalize, save_dir=self.save_dir, on_plot=self.on_plot
+                )
+        self.metrics.speed = self.speed
+        self.metrics.confusion_matrix = self.confusion_matrix
+        self.metrics.save_dir = self.save_dir
+
+    @property
+    def metric_keys(self) -> list[str]:
+        """Names of the metrics."""
+        return list(self.metrics.keys)
+
+    def get_desc(self) -> str:
+        """Header of the table."""
+        return f"{'classes':>22}{'top1_acc':>11}{'top5_acc':>11}"
+
+    def print_results(self) -> None:
+        """Log the table."""
+        LOGGER.info(f"{'all':>22}{self.metrics.top1:>11.3g}{self.metrics.top5:>11.3g}")
+
+    # ---------------------------------------------------------------- files
+
+    def plot_val_samples(self, batch: Batch, ni: int) -> None:
+        """Draw a batch with its true classes as val_batch{ni}_labels.jpg."""
+        self._draw_batch(batch, batch["cls"], None, f"val_batch{ni}_labels.jpg")
+
+    def plot_predictions(self, batch: Batch, preds: Tensor, ni: int) -> None:
+        """Draw a batch with the best guess for each picture as val_batch{ni}_pred.jpg."""
+        conf, cls = preds.max(dim=1)
+        self._draw_batch(batch, cls, conf, f"val_batch{ni}_pred.jpg")
+
+    def _draw_batch(self, batch: Batch, cls: Tensor, conf: Tensor | None, name: str) -> None:
+        from ultralytics.utils.plotting import plot_images
+
+        labels = {"batch_idx": torch.arange(len(cls)), "cls": cls}
+        plot_images(
+            labels=labels if conf is None else {**labels, "conf": conf},
+            images=batch["img"],
+            paths=batch.get("im_file"),
+            fname=self.save_dir / name,
+            names=self.names,
+            on_plot=self.on_plot,
+            conf_thres=0.0,
+            threaded=False,
+        )
