@@ -15,7 +15,7 @@ LACKING = [
     ("ultralytics", "YOLOWorld", "open-vocabulary"),
     ("ultralytics.models", "FastSAM", "SAM"),
     ("ultralytics.models.yolo", "depth", "task depth"),
-    ("ultralytics.data", "ClassificationDataset", "task classify"),
+    ("ultralytics.data", "GroundingDataset", "open-vocabulary"),
     ("ultralytics.data.annotator", "auto_annotate", "SAM"),
     ("ultralytics.data.converter", "yolo_bbox2segment", "SAM"),
     ("ultralytics.data.explorer", "Explorer", "Explorer"),

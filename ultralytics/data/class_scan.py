@@ -60,7 +60,9 @@ class Checked:
         return Problem(file, 0, self.note, "image kept" if self.is_usable else "image dropped")
 
 
-def check_images(files: Sequence[str], cache: Path | None = None, prefix: str = "") -> list[Checked]:
+def check_images(
+    files: Sequence[str], cache: Path | None = None, prefix: str = ""
+) -> list[Checked]:
     """Verify images, in their order.
 
     Args:

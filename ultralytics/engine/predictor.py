@@ -97,6 +97,7 @@ class BasePredictor:
     txt_path = OfRun()
     vid_writer = OfRun()
     windows = OfRun()
+    transforms = OfRun()
 
     def __init__(
         self,
@@ -112,7 +113,6 @@ class BasePredictor:
         self.device: torch.device | None = None
         self.data = args.data
         self.done_warmup = False
-        self.transforms: Any = None  # Any: preprocessing stored with a classifier
         self.screen: tuple[int, int] | None = None
         self.observer: Any = None  # Any: what a tracker watches post-processing with
         self.events = EventBus(_callbacks)

@@ -6,4 +6,10 @@ from ultralytics.data.dataset.classify import ClassificationDataset
 from ultralytics.data.dataset.concat import YOLOConcatDataset
 from ultralytics.data.dataset.yolo import YOLODataset
 
-__all__ = ["DATASET_CACHE_VERSION", "BaseDataset", "ClassificationDataset", "YOLOConcatDataset", "YOLODataset"]
+__all__ = [
+    "DATASET_CACHE_VERSION",
+    "BaseDataset",
+    "ClassificationDataset",
+    "YOLOConcatDataset",
+    "YOLODataset",
+]

@@ -172,7 +172,7 @@ class ClassificationDataset(Dataset[Sample]):
         kind = "ram" if asked is True else asked or None
         sizes = [one.size_hw for one in checked]
         nbytes = sum(h * w for h, w in sizes) * self.channels
-        files = [str(sample[0]) for sample in self.samples]
+        files = self.im_files
         load = lambda i: _loaded(read_image(files[i], self.channels))
         if kind == "ram" and memory_allows(nbytes, self.prefix):
             self._ram = RamCache(sizes, self.channels)
@@ -201,6 +201,11 @@ class ClassificationDataset(Dataset[Sample]):
         return read_image(file, self.channels)
 
     # ---------------------------------------------------------------------------------- samples
+
+    @property
+    def im_files(self) -> list[str]:
+        """The images, in order."""
+        return [str(sample[0]) for sample in self.samples]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -268,7 +273,7 @@ def _area_range(scale: float | Sequence[float]) -> tuple[float, float]:
     Raises:
         ConfigValueError: a range that is not within 0 and 1.
     """
-    low, high = scale if isinstance(scale, (tuple, list)) else (1.0 - scale, 1.0)
+    low, high = (1.0 - scale, 1.0) if isinstance(scale, (int, float)) else scale
     if not 0 <= low <= high <= 1:
         raise ConfigValueError(
             f"scale={scale} must be two shares of the picture, [smallest, largest], between 0 and 1"

@@ -34,6 +34,7 @@ class Run:
     txt_path: Path | None = None
     vid_writer: VideoWriters = field(default_factory=VideoWriters)
     windows: list[str] = field(default_factory=list)
+    transforms: Any = None  # Any: preprocessing of a classifier
     current: Batch | None = None  # the batch with what its loader said about it
     batches: Any = None  # generator of batches
     timers: tuple[Profile, ...] = ()  # one per stage
@@ -57,6 +58,7 @@ REPORTED = (  # what public attributes go on showing between steps
     "txt_path",
     "vid_writer",
     "windows",
+    "transforms",
     "current",
 )
 

@@ -23,7 +23,15 @@ from ultralytics.nn.modules import activation, block, conv, head, transformer
 from ultralytics.nn.tasks.layers import registered_classes
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
-__all__ = ["FOREIGN", "Inert", "Unknown", "callable_from_pickle", "can_be_read_back", "remember_classes", "resolve"]
+__all__ = [
+    "FOREIGN",
+    "Inert",
+    "Unknown",
+    "callable_from_pickle",
+    "can_be_read_back",
+    "remember_classes",
+    "resolve",
+]
 
 MODULE_HOMES = (activation, conv, block, transformer, head)
 MOVED = {

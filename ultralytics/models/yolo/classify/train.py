@@ -23,6 +23,7 @@ from ultralytics.utils.torch_utils.wrapping import unwrap_model
 __all__ = ["ClassificationTrainer"]
 
 DEFAULT_IMGSZ = 224
+WITHOUT_EFFECT = ("classes", "cls_pw", "multi_scale")
 
 
 class ClassificationTrainer(BaseTrainer):
@@ -35,9 +36,10 @@ class ClassificationTrainer(BaseTrainer):
         args = super()._resolve_args(cfg, {**overrides, "task": "classify"})
         if not self.resume and "imgsz" not in explicit_keys(args):
             args.imgsz = DEFAULT_IMGSZ
-        if args.multi_scale:
-            LOGGER.warning("multi_scale has no effect on classification.")
-            args.multi_scale = 0.0
+        for name in WITHOUT_EFFECT:
+            if getattr(args, name):
+                LOGGER.warning(f"{name}={getattr(args, name)} has no effect on classification.")
+        args.multi_scale = 0.0
         return args
 
     # ---------------------------------------------------------------- data
@@ -153,5 +155,6 @@ class ClassificationTrainer(BaseTrainer):
 def _start_afresh(network: nn.Module) -> None:
     """Random weights in place of published ones."""
     for module in network.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
+            reset()

@@ -5,10 +5,12 @@ Specification chapter 45, section 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +18,7 @@ from ultralytics.data import ClassificationDataset, build_dataloader
 from ultralytics.data.utils import check_cls_dataset
 from ultralytics.engine.validator import BaseValidator, Batch
 from ultralytics.errors import DatasetError
+from ultralytics.models.yolo.detect.records import label_name
 from ultralytics.utils.environment import RANK
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.metrics.classify import ClassifyMetrics
@@ -45,6 +48,8 @@ class ClassificationValidator(BaseValidator):
         self.args.task = "classify"
         self.targets: list[Tensor] = []
         self.pred: list[Tensor] = []
+        self.channels = 3
+        self._root = ""
         self.metrics = ClassifyMetrics()
 
     # ---------------------------------------------------------------- data
@@ -62,6 +67,11 @@ class ClassificationValidator(BaseValidator):
         """Data set of a split, without augmentation; its classes are numbered as the network's."""
         own, theirs = self.names or {}, self.data["names"]
         is_known = not set(own.values()).isdisjoint(theirs.values())
+        if not is_known and len(own) < len(theirs):
+            raise DatasetError(
+                f"data={self.args.data} has {len(theirs)} classes, none of which is among the {len(own)} "
+                "of the network"
+            )
         return ClassificationDataset(
             root=img_path,
             args=self.args,
@@ -101,6 +111,7 @@ class ClassificationValidator(BaseValidator):
         self.names = model.names
         self.nc = len(self.names)
         self.targets, self.pred = [], []
+        self._root = str(getattr(self.dataloader.dataset, "root", ""))
         self.confusion_matrix = ConfusionMatrix(self.names, self.args.task)
 
     def update_metrics(self, preds: Tensor, batch: Batch) -> None:
@@ -109,6 +120,34 @@ class ClassificationValidator(BaseValidator):
         self.pred.append(ranking[:, : min(GUESSES, len(self.names))].int().cpu())
         self.targets.append(batch["cls"].int().cpu())
         self.seen += len(preds)
+        if (self.args.save_json or self.args.save_txt) and "im_file" in batch:
+            self._keep(preds.cpu(), self.pred[-1], batch["im_file"])
+
+    def _keep(self, preds: Tensor, ranking: Tensor, files: Sequence[str]) -> None:
+        """Write label files and JSON rows of a batch."""
+        from ultralytics.engine.results import Results
+
+        blank = np.zeros((1, 1, 3), dtype=np.uint8)
+        for probs, guesses, file in zip(preds, ranking.tolist(), files, strict=True):
+            if self.args.save_txt:
+                result = Results(blank, path=file, names=self.names, probs=probs)
+                result.save_txt(self.save_dir / "labels" / label_name(file, self._root))
+            if self.args.save_json:
+                self.jdict += self._json_rows(file, guesses, probs)
+
+    def _json_rows(self, file: str, guesses: Sequence[int], probs: Tensor) -> list[dict[str, Any]]:
+        """One row per guess, best first; images are called by their path below the split."""
+        name = Path(os.path.relpath(file, self._root)).as_posix()
+        return [
+            {
+                "image_id": name.rpartition(".")[0],
+                "file_name": name,
+                "category_id": guess,
+                "category_name": self.names[guess],
+                "score": round(float(probs[guess]), 5),
+            }
+            for guess in guesses
+        ]
 
     # ---------------------------------------------------------------- results
 
