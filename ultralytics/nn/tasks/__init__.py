@@ -3,8 +3,6 @@
 `parse_model` and `yaml_model_load` are called through this package, so that a replacement set here takes effect.
 """
 
-from ultralytics._lazy import attach
-
 from ultralytics.nn.tasks.yaml import (  # isort: skip  (the models below read this package while they load)
     guess_model_scale,
     guess_model_task,
@@ -24,22 +22,12 @@ from ultralytics.nn.tasks.layers import register_module
 from ultralytics.nn.tasks.obb import OBBModel
 from ultralytics.nn.tasks.parse import parse_model
 from ultralytics.nn.tasks.pose import PoseModel
+from ultralytics.nn.tasks.rtdetr import RTDETRDetectionModel
 from ultralytics.nn.tasks.segmentation import SegmentationModel
 from ultralytics.nn.tasks.semseg import SemanticModel, SemanticSegmentationModel
+from ultralytics.nn.tasks.world import WorldModel
+from ultralytics.nn.tasks.yoloe import YOLOEModel, YOLOESegModel
 from ultralytics.utils.publishing import publish
-
-# Names of the interface that belong to other tasks.
-__getattr__ = attach(
-    __name__,
-    {},
-    later={
-        "PoseModel": "task pose is",
-        "RTDETRDetectionModel": "RT-DETR models are",
-        "WorldModel": "open-vocabulary models are",
-        "YOLOEModel": "open-vocabulary models are",
-        "YOLOESegModel": "open-vocabulary models are",
-    },
-)[0]
 
 __all__ = (
     "BaseModel",
@@ -48,9 +36,13 @@ __all__ = (
     "DetectionModel",
     "OBBModel",
     "PoseModel",
+    "RTDETRDetectionModel",
     "SegmentationModel",
     "SemanticModel",
     "SemanticSegmentationModel",
+    "WorldModel",
+    "YOLOEModel",
+    "YOLOESegModel",
     "guess_model_scale",
     "guess_model_task",
     "load_checkpoint",

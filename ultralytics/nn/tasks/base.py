@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["BaseModel"]
 
 Batch = dict[str, Any]  # Any: image tensor, labels and paths by key
+Call = Callable[[nn.Module, Any], Any]  # Any: what goes into a row and comes out
 PROFILE_RUNS = 10
-HEAD_TENSORS = ("stride", "anchors", "strides")
+HEAD_TENSORS = ("stride", "anchors", "strides")  # unless a head names its own in `moved_tensors`
 
 
 class BaseModel(nn.Module):
@@ -73,8 +74,14 @@ class BaseModel(nn.Module):
         return self._predict_once(x, profile, embed)
 
     def _predict_once(
-        self, x: Any, profile: bool = False, embed: Sequence[int] | None = None
+        self,
+        x: Any,
+        profile: bool = False,
+        embed: Sequence[int] | None = None,
+        call: Call | None = None,
     ) -> Any:  # Any: tensors and lists of tensors between rows
+        """Walk the rows; `call` runs one, for networks whose rows take more than the outputs of other rows."""
+        call = call or _call
         wanted = frozenset(embed or ())
         last = max(wanted, default=-1)
         kept: list[Any] = []
@@ -83,8 +90,8 @@ class BaseModel(nn.Module):
             if row.f != -1:
                 x = _gather(row.f, x, kept)
             if profile:
-                self._profile_row(row, x)
-            x = row(x)
+                self._profile_row(row, x, call)
+            x = call(row, x)
             kept.append(x if row.i in self.save else None)
             if row.i in wanted:
                 pooled.append(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
@@ -96,12 +103,12 @@ class BaseModel(nn.Module):
         LOGGER.warning(f"{type(self).__name__} has no augmented inference; running at one scale.")
         return self._predict_once(x)
 
-    def _profile_row(self, row: nn.Module, x: Any) -> None:  # Any: input of a row
+    def _profile_row(self, row: nn.Module, x: Any, call: Call) -> None:  # Any: input of a row
         from ultralytics.utils.torch_utils.device import time_sync
 
         start = time_sync()
         for _ in range(PROFILE_RUNS):
-            row(list(x) if isinstance(x, list) else x)
+            call(row, list(x) if isinstance(x, list) else x)
         took_ms = (time_sync() - start) * 1e3 / PROFILE_RUNS
         LOGGER.info(f"{took_ms:10.2f} ms {row.np:10d} parameters  {row.type}")
 
@@ -160,7 +167,7 @@ class BaseModel(nn.Module):
         """Moves and conversions also reach the head's plain tensors."""
         super()._apply(fn, recurse)
         head = self.model[-1]
-        for name in HEAD_TENSORS:
+        for name in getattr(head, "moved_tensors", HEAD_TENSORS):
             if isinstance(value := vars(head).get(name), Tensor):
                 setattr(head, name, fn(value))
         return self
@@ -176,6 +183,10 @@ class BaseModel(nn.Module):
             self.model[-1].end2end = value
 
 
+def _call(row: nn.Module, x: Any) -> Any:  # Any: as Call
+    return row(x)
+
+
 def _gather(source: Any, x: Any, kept: Sequence[Any]) -> Any:
     """Inputs of a row from the outputs so far; -1 is the row before."""
     if isinstance(source, int):
@@ -188,7 +199,7 @@ def _has_parts_to_fuse(module: nn.Module) -> bool:
         return isinstance(module._modules.get("bn"), nn.BatchNorm2d)
     if isinstance(module, (RepConv, RepVGGDW)):
         return "conv1" in module._modules
-    return isinstance(module, Detect) and module.has_training_parts
+    return bool(getattr(module, "has_training_parts", False))
 
 
 def _fuse_module(module: nn.Module) -> None:
@@ -214,5 +225,5 @@ def _fuse_module(module: nn.Module) -> None:
     elif isinstance(module, RepVGGDW):
         module.fuse()
         module.forward = module.forward_fuse  # type: ignore[method-assign]
-    elif isinstance(module, Detect):
-        module.fuse()
+    else:  # a head with parts that only training uses
+        module.fuse()  # type: ignore[operator]

@@ -113,6 +113,19 @@ def _a2c2f(row: Row) -> Args:
     return [*args, True, 1.2] if row.scale in ("l", "x") else args
 
 
+def _c2f_attn(row: Row) -> Args:
+    """Heads shrink with the width, and the compared channels are the hidden ones, whatever the file says."""
+    args = _repeated(row)
+    given = dict(enumerate(args))
+    heads = given.get(4, 1)
+    if heads > 1:
+        heads = int(max(round(min(heads, row.max_channels // 2 // 32)) * row.width, 1))
+    hidden = int(row.out * given.get(8, 0.5))
+    if hidden % heads:
+        raise ConfigValueError(f"{hidden} hidden channels cannot be shared by {heads} heads")
+    return [*args[:3], hidden, heads, *args[5:]]
+
+
 def _aifi(row: Row) -> Args:
     row.out = row.channels[-1]
     return [row.input, *row.args]
@@ -192,6 +205,11 @@ def _semantic_head(row: Row) -> Args:
     return [nc, enlargement, row.scaled(width), *options, row.inputs]
 
 
+def _levels_second(row: Row) -> Args:
+    row.out = row.channels[-1]
+    return [row.args[0], row.inputs, *row.args[1:]]
+
+
 def _levels_last(row: Row) -> Args:
     row.out = row.channels[-1]
     return [*row.args, row.inputs]
@@ -257,6 +275,7 @@ _LIBRARY_RULES: dict[str, Rule] = {
     ),
     "C3k2": _c3k2,
     "A2C2f": _a2c2f,
+    "C2fAttn": _c2f_attn,
     "AIFI": _aifi,
     "HGStem": _hgstem,
     "HGBlock": _hgblock,
@@ -267,8 +286,11 @@ _LIBRARY_RULES: dict[str, Rule] = {
     "Index": _declared,
     "TorchVision": _declared,
     "Classify": _classify,
-    **dict.fromkeys(["Detect", "OBB", "OBB26", "Pose", "Pose26"], _box_head),
-    **dict.fromkeys(["Segment", "Segment26"], _mask_head),
+    **dict.fromkeys(
+        ["Detect", "OBB", "OBB26", "Pose", "Pose26", "WorldDetect", "YOLOEDetect"], _box_head
+    ),
+    **dict.fromkeys(["Segment", "Segment26", "YOLOESegment", "YOLOESegment26"], _mask_head),
+    **dict.fromkeys(["ImagePoolingAttn", "RTDETRDecoder"], _levels_second),
     "Depth": _depth,
     "SemanticSegment": _semantic_head,
     "v10Detect": _levels_last,

@@ -148,7 +148,8 @@ def _compound_scale(d: ModelFile) -> tuple[float, float, float, str]:
         return d.get("depth_multiple", 1.0), d.get("width_multiple", 1.0), inf, scale
     if not scale:
         scale = next(iter(scales))
-        LOGGER.warning(f"no model scale passed. Assuming scale='{scale}'.")
+        if len(scales) > 1:
+            LOGGER.warning(f"no model scale passed. Assuming scale='{scale}'.")
     if scale not in scales:
         known = ", ".join(map(str, scales))
         raise ConfigValueError(

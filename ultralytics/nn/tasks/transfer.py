@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.nn.modules import Detect
+from ultralytics.nn.modules.head.detect import CLASS_BRANCHES
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.torch_utils.initial import intersect_dicts
 
 __all__ = ["adopt_class_width", "class_widths", "transfer_weights"]
 
 FIRST_CONV = "model.0.conv.weight"
-CLASS_BRANCHES = ("cv3", "one2one_cv3")
 
 State = dict[str, Tensor]
 Net = Any  # Any: a task model, or a wrapper of a checkpoint that looks like one
@@ -162,18 +162,9 @@ def _placeholder(names: dict[int, str]) -> bool:
 
 def _class_keys(model: Net) -> list[str]:
     """State keys whose first dimension is the class."""
-    head = model.model[-1]
     prefix = f"model.{len(model.model) - 1}"
-    if own := getattr(head, "class_layers", ()):
-        return [f"{prefix}.{name}.{kind}" for name in own for kind in ("weight", "bias")]
-    if not isinstance(head, Detect) or hasattr(head, "embed"):
-        return []
-    return [
-        f"{prefix}.{name}.{level}.{len(branch) - 1}.{kind}"
-        for name in CLASS_BRANCHES
-        for level, branch in enumerate(getattr(head, name, None) or ())
-        for kind in ("weight", "bias")
-    ]
+    names = getattr(model.model[-1], "class_layers", ())
+    return [f"{prefix}.{name}.{kind}" for name in names for kind in ("weight", "bias")]
 
 
 def _first_convolution(own: State, stored: State, fitting: State) -> int:

@@ -15,6 +15,7 @@ from ultralytics.utils.loss.e2e import E2EDetectLoss, E2ELoss
 from ultralytics.utils.loss.keypoints import KeypointLoss, RLELoss
 from ultralytics.utils.loss.obb import v8OBBLoss
 from ultralytics.utils.loss.pose import PoseLoss26, v8PoseLoss
+from ultralytics.utils.loss.prompts import TVPDetectLoss, TVPSegmentLoss
 from ultralytics.utils.loss.segment import SegmentLoss26, v8SegmentationLoss
 from ultralytics.utils.loss.semantic import SemanticSegmentationLoss, SemSegLoss
 from ultralytics.utils.publishing import publish
@@ -34,6 +35,8 @@ __all__ = [
     "SegmentLoss26",
     "SemSegLoss",
     "SemanticSegmentationLoss",
+    "TVPDetectLoss",
+    "TVPSegmentLoss",
     "VarifocalLoss",
     "v8ClassificationLoss",
     "v8DetectionLoss",

@@ -24,6 +24,8 @@ __all__ = [
     "model_info_for_loggers",
 ]
 
+CELL = 32  # px, side of the smallest image that is run; a network may ask for more with `counting_side`
+
 Info = tuple[int, int, int, float]
 
 
@@ -104,7 +106,8 @@ def get_flops(model: nn.Module, imgsz: int | Sequence[int] = 640) -> float:
         return 0.0
     height, width = (imgsz, imgsz) if isinstance(imgsz, int) else (imgsz[0], imgsz[-1])
     stride = getattr(model, "stride", None)
-    cell = max(int(stride.max()) if isinstance(stride, Tensor) else 32, 32)
+    least = getattr(model, "counting_side", CELL)
+    cell = max(int(stride.max()) if isinstance(stride, Tensor) else CELL, least)
     channels = int(first.shape[1])
     try:
         counts = [
@@ -164,10 +167,18 @@ def _resizing(module: nn.Module, _: Tensor, y: Tensor) -> float:
     return 11 * y.numel() if getattr(module, "mode", "") == "bilinear" else 0
 
 
+def _weighing(module: nn.Module, x: Tensor, _: Any) -> float:
+    """Softmax over all tokens for every token and head: exponents, sums and quotients."""
+    assert isinstance(module, nn.MultiheadAttention)  # see the table below
+    tokens = x.numel() // module.embed_dim
+    return module.num_heads * tokens * (3 * tokens - 1)
+
+
 _RULES: tuple[tuple[tuple[type[nn.Module], ...], Callable[[nn.Module, Any, Any], float]], ...] = (
     ((nn.BatchNorm2d, nn.LayerNorm), _normalisation),
     ((nn.AdaptiveAvgPool2d, nn.AvgPool2d), _averaging),
     ((nn.Upsample,), _resizing),
+    ((nn.MultiheadAttention,), _weighing),
 )
 
 

@@ -18,12 +18,12 @@ class HGStem(nn.Module):
 
     def __init__(self, c1: int, cm: int, c2: int) -> None:
         super().__init__()
-        act = nn.ReLU()
-        self.stem1 = Conv(c1, cm, 3, 2, act=act)
-        self.stem2a = Conv(cm, cm // 2, 2, 1, 0, act=act)
-        self.stem2b = Conv(cm // 2, cm, 2, 1, 0, act=act)
-        self.stem3 = Conv(2 * cm, cm, 3, 2, act=act)
-        self.stem4 = Conv(cm, c2, 1, 1, act=act)
+        # one activation each: published layer counts take them one by one
+        self.stem1 = Conv(c1, cm, 3, 2, act=nn.ReLU())
+        self.stem2a = Conv(cm, cm // 2, 2, 1, 0, act=nn.ReLU())
+        self.stem2b = Conv(cm // 2, cm, 2, 1, 0, act=nn.ReLU())
+        self.stem3 = Conv(2 * cm, cm, 3, 2, act=nn.ReLU())
+        self.stem4 = Conv(cm, c2, 1, 1, act=nn.ReLU())
         self.pool = nn.MaxPool2d(kernel_size=2, stride=1, padding=0, ceil_mode=True)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -136,8 +136,8 @@ class ImagePoolingAttn(nn.Module):
     def forward(self, x: Sequence[Tensor], text: Tensor) -> Tensor:
         """Updated embeddings (B, K, ct) from maps and embeddings (B, K, ct)."""
         batch = x[0].shape[0]
-        steps = zip(self.projections, self.im_pools, x, strict=True)
-        cells = torch.cat([pool(project(level)).flatten(2) for project, pool, level in steps], -1)
+        maps = [project(level) for project, level in zip(self.projections, x, strict=True)]
+        cells = torch.cat([self._strongest(level, i) for i, level in enumerate(maps)], dim=-1)
         tokens = cells.transpose(1, 2)  # (B, nf * k * k, ec)
         q, k, v = (
             part.reshape(batch, -1, self.nh, self.hc).transpose(1, 2)
@@ -146,6 +146,19 @@ class ImagePoolingAttn(nn.Module):
         weights = (q @ k.transpose(2, 3) / self.hc**0.5).softmax(dim=-1)
         mixed = (weights @ v).transpose(1, 2).reshape(batch, -1, self.ec)
         return self.proj(mixed) * self.scale + text
+
+    def _strongest(self, x: Tensor, level: int) -> Tensor:
+        """Largest values (B, C, k * k) of k x k windows that cover a map."""
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
+            return self.im_pools[level](x).flatten(2)
+        # ONNX has no pooling to a given size: the same windows one by one
+        rows, columns = (_windows(side, self.k) for side in x.shape[2:])
+        return torch.stack([x[..., r, c].amax(dim=(2, 3)) for r in rows for c in columns], dim=-1)
+
+
+def _windows(side: int, count: int) -> list[slice]:
+    """Windows of adaptive pooling: they overlap where the side is no multiple of their number."""
+    return [slice(i * side // count, -((i + 1) * side // -count)) for i in range(count)]
 
 
 class ContrastiveHead(nn.Module):

@@ -11,8 +11,11 @@ from ultralytics.nn.modules.head.depth import Depth
 from ultralytics.nn.modules.head.detect import Detect, v10Detect
 from ultralytics.nn.modules.head.obb import OBB, OBB26
 from ultralytics.nn.modules.head.pose import Pose, Pose26
+from ultralytics.nn.modules.head.rtdetr import RTDETRDecoder
 from ultralytics.nn.modules.head.segment import Segment, Segment26
 from ultralytics.nn.modules.head.semseg import SemanticSegment
+from ultralytics.nn.modules.head.world import WorldDetect
+from ultralytics.nn.modules.head.yoloe import LRPCHead, YOLOEDetect, YOLOESegment, YOLOESegment26
 from ultralytics.utils.publishing import publish
 
 __all__ = (
@@ -23,13 +26,19 @@ __all__ = (
     "ContextGather",
     "Depth",
     "Detect",
+    "LRPCHead",
     "ObjectAttentionBlock2D",
     "Pose",
     "Pose26",
+    "RTDETRDecoder",
     "Segment",
     "Segment26",
     "SemanticSegment",
     "SpatialOCR",
+    "WorldDetect",
+    "YOLOEDetect",
+    "YOLOESegment",
+    "YOLOESegment26",
     "v10Detect",
 )
 

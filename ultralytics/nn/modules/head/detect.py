@@ -24,6 +24,7 @@ from ultralytics.utils.logging import LOGGER
 __all__ = ["Detect", "flatten_levels", "v10Detect"]
 
 ONE_TO_ONE = "one2one_"
+CLASS_BRANCHES = ("cv3", ONE_TO_ONE + "cv3")
 CACHED = ("anchors", "strides", "shape", "_grid")
 
 Branch = Mapping[str, Any]  # Any: lists of layers that are indexed
@@ -135,6 +136,15 @@ class Detect(nn.Module):
         return {"box_head": self.one2one_cv2, "cls_head": self.one2one_cv3}
 
     @property
+    def class_layers(self) -> list[str]:
+        """Names of layers whose outputs are the classes; their rows move with class names between data sets."""
+        return [
+            f"{name}.{level}.{len(branch) - 1}"
+            for name in CLASS_BRANCHES
+            for level, branch in enumerate(getattr(self, name, None) or ())
+        ]
+
+    @property
     def has_training_parts(self) -> bool:
         """Whether parts are left that inference does not read, which `fuse` drops."""
         return self.is_dual and self.cv2 is not None
@@ -145,6 +155,12 @@ class Detect(nn.Module):
         twins = [name for name, _ in self.named_children() if name.startswith(ONE_TO_ONE)]
         for name in twins:
             setattr(self, name.removeprefix(ONE_TO_ONE) if keep_twins else name, None)
+
+    def _count_classes(self, count: int) -> None:
+        """Adopt the number of classes of a call; an exported graph has the number it was made with."""
+        if not self.export:
+            self.nc = count
+            self.no = count + 4 * self.reg_max
 
     # forward
 

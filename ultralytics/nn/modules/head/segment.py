@@ -15,7 +15,7 @@ from ultralytics.nn.modules.block import Proto, Proto26
 from ultralytics.nn.modules.conv import Conv
 from ultralytics.nn.modules.head.detect import Detect, Prediction, flatten_levels
 
-__all__ = ["Segment", "Segment26"]
+__all__ = ["Segment", "Segment26", "join_prototypes"]
 
 Prototypes = Tensor | tuple[Tensor, Tensor]  # with the semantic logits of training
 
@@ -83,13 +83,7 @@ class Segment(Detect):
 
     def forward(self, x: list[Tensor]) -> Any:  # Any: see the class
         proto = self.prototypes(x)
-        outputs = super().forward(x)
-        if self.training:
-            return _with_prototypes(outputs, proto)
-        if self.export:
-            return outputs, proto
-        y, preds = outputs
-        return (y, proto), _with_prototypes(preds, proto)
+        return join_prototypes(self, super().forward(x), proto)
 
     def _columns(self, x: Prediction) -> list[Tensor]:
         return [*super()._columns(x), x["mask_coefficient"]]
@@ -109,6 +103,13 @@ class Segment26(Segment):
         return self.proto(x)
 
     @property
+    def class_layers(self) -> list[str]:
+        """Names of layers whose outputs are the classes, with that of the semantic map."""
+        semantic = getattr(self.proto, "semseg", None)
+        last = [] if semantic is None else [f"proto.semseg.{len(semantic) - 1}"]
+        return [*super().class_layers, *last]
+
+    @property
     def has_training_parts(self) -> bool:
         """Whether parts are left that inference does not read."""
         return super().has_training_parts or getattr(self.proto, "semseg", None) is not None
@@ -118,6 +119,16 @@ class Segment26(Segment):
         super().fuse()
         if isinstance(self.proto, Proto26):
             self.proto.fuse()
+
+
+def join_prototypes(head: Detect, outputs: Any, proto: Prototypes) -> Any:  # Any: see `Segment`
+    """What a box head returned, with prototypes where its mode wants them."""
+    if head.training:
+        return _with_prototypes(outputs, proto)
+    if head.export:
+        return outputs, proto
+    y, preds = outputs
+    return (y, proto), _with_prototypes(preds, proto)
 
 
 def _with_prototypes(preds: Prediction, proto: Prototypes) -> Prediction:

@@ -1,0 +1,1 @@
+"""Parts that several model families share, under the names users know."""
