@@ -239,3 +239,20 @@ def test_equal_overlaps_go_to_the_first_label() -> None:
     _, _, _, foreground, slot = TaskAlignedAssigner(10, 3, 0.5, 6.0, list(STRIDES))(*twice[:6])
     assert foreground.any()
     assert (slot < 4).all()
+
+
+@given(st.integers(0, 10_000), st.integers(1, 40))
+def test_rotated_candidates_of_a_pyramid_are_those_of_its_points(seed: int, count: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    levels = [Level(12, 17, 8.0), Level(6, 9, 16.0), Level(3, 5, 32.0)]
+    maps = [torch.empty(1, 1, level.height, level.width) for level in levels]
+    cells, strides = make_anchors(maps, [level.stride for level in levels])
+    boxes = torch.rand(count, 5, generator=g) * torch.tensor([160.0, 120, 90, 40, 20])
+    boxes -= torch.tensor([10.0, 10, 0, 0, 10])
+    boxes[: count // 3, 4] = 0  # borders of these can hit anchors exactly
+    boxes[: count // 3, :4] = (boxes[: count // 3, :4] / 4).round() * 4
+    assigner = RotatedTaskAlignedAssigner(stride=[8, 16, 32])
+    dense = assigner.candidates(boxes, cells * strides, None).pairs(0, count)
+    sparse = assigner.candidates(boxes, cells * strides, levels).pairs(0, count)
+    for one, other in zip(dense, sparse, strict=True):
+        assert one.tolist() == other.tolist()

@@ -40,6 +40,7 @@ __all__ = [
 # Below this many anchors per wanted one, zero metrics take part in the selection and `torch.topk` breaks
 # their ties, as in the recorded results; on larger pyramids its order leaves them out by itself.
 TINY_PYRAMID = 64
+ENCLOSING_MARGIN = 0.01  # pixels, covers rounding
 
 
 @dataclass(frozen=True)
@@ -348,7 +349,16 @@ class RotatedTaskAlignedAssigner(TaskAlignedAssigner):
         """Anchors inside each rotated box, whose short sides count as `stride_val`."""
         size_N2 = boxes[:, 2:4].clamp(min=self.stride_val)
         grown_N5 = torch.cat((boxes[:, :2], size_N2, boxes[:, 4:]), dim=1)
-        return point_source(grown_N5, points_A2, _inside_rotated)
+        if levels is None:
+            return point_source(grown_N5, points_A2, _inside_rotated)
+        around = grid_source(_enclosing(grown_N5), levels, points_A2)
+
+        def pairs(start: int, stop: int) -> tuple[Tensor, Tensor]:
+            label_P, anchor_P = around.pairs(start, stop)
+            inside_P = _inside_rotated(points_A2[anchor_P], grown_N5[label_P])
+            return label_P[inside_P], anchor_P[inside_P]
+
+        return PairSource(around.counts, pairs)
 
     def iou_calculation(self, gt_bboxes: Tensor, pd_bboxes: Tensor) -> Tensor:
         """Overlap of two lists of rotated boxes, row by row, at least 0."""
@@ -383,6 +393,15 @@ def _settle(chosen: _Pairs, seen: _Pairs, contested: Tensor) -> _Pairs:
     first = first.scatter_reduce(0, rivals.places, rivals.labels, "amin", include_self=False)
     winners = rivals[rivals.labels == first[rivals.places]]
     return _Pairs.join([chosen[~contested[chosen.places]], winners])
+
+
+def _enclosing(boxes_N5: Tensor) -> Tensor:
+    """Corner boxes around rotated ones, a little too large."""
+    half_N2, angle_N1 = boxes_N5[:, 2:4] / 2, boxes_N5[:, 4:]
+    cos_N1, sin_N1 = angle_N1.cos().abs(), angle_N1.sin().abs()
+    reach_N2 = torch.cat((cos_N1, sin_N1), 1) * half_N2[:, :1]
+    reach_N2 = reach_N2 + torch.cat((sin_N1, cos_N1), 1) * half_N2[:, 1:] + ENCLOSING_MARGIN
+    return torch.cat((boxes_N5[:, :2] - reach_N2, boxes_N5[:, :2] + reach_N2), dim=1)
 
 
 def _inside_rotated(points: Tensor, boxes: Tensor) -> Tensor:
