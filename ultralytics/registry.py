@@ -67,6 +67,7 @@ class Task:
         aliases: other names users give the task.
         labels: what its label files hold.
         has_background: whether its confusion matrix counts what was found where nothing is.
+        dataset: "module:attribute" of the class that reads its data, for descriptions in YAML.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Task:
     aliases: tuple[str, ...] = ()
     labels: Labels = "none"
     has_background: bool = True
+    dataset: str = "ultralytics.data.dataset:YOLODataset"
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -93,8 +95,16 @@ class Task:
 
     def load(self, role: Role) -> Any:  # Any: a class, whose base depends on the role
         """Import and return the class that plays a role in this task."""
-        module, _, attribute = getattr(self, role).partition(":")
-        return getattr(import_module(module), attribute)
+        return _imported(getattr(self, role))
+
+    def load_dataset(self) -> Any:  # Any: a data set class
+        """Import and return the class that reads the data of this task."""
+        return _imported(self.dataset)
+
+
+def _imported(place: str) -> Any:  # Any: whatever lives there
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def register(task: Task) -> Task:

@@ -437,7 +437,7 @@ def test_a_data_set_of_the_users_own(make_set: MakeSet) -> None:
     assert (sample["mine"], sample["done"], sample["img"].shape) == (2, True, (43, 64, 3))
 
 
-@pytest.mark.parametrize(("task", "names"), [("semantic", "semantic"), ("depth", "depth")])
+@pytest.mark.parametrize(("task", "names"), [("depth", "depth")])
 def test_tasks_of_later_versions(make_dataset: MakeDataset, task: str, names: str) -> None:
     with pytest.raises(NotImplementedError, match=names):
         make_dataset(task=task)

@@ -216,7 +216,7 @@ def test_plot_paints_a_copy(fields: dict[str, object], color_mode: str) -> None:
 
 def test_plot_as_pil_swaps_channels() -> None:
     given = result(semantic_mask=torch.zeros(100, 200))
-    bgr, rgb = given.plot(), np.asarray(given.plot(pil=True))
+    bgr, rgb = given.plot(labels=False), np.asarray(given.plot(labels=False, pil=True))
     assert (bgr[..., ::-1] == rgb).all()
 
 

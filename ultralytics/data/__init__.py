@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ultralytics.data.build import build_yolo_dataset as build_yolo_dataset
     from ultralytics.data.build import load_inference_source as load_inference_source
     from ultralytics.data.dataset import ClassificationDataset as ClassificationDataset
+    from ultralytics.data.dataset import PolygonSemanticDataset as PolygonSemanticDataset
+    from ultralytics.data.dataset import SemanticDataset as SemanticDataset
     from ultralytics.data.dataset import YOLOConcatDataset as YOLOConcatDataset
     from ultralytics.data.dataset import YOLODataset as YOLODataset
 
@@ -19,6 +21,8 @@ __getattr__, __dir__, __all__ = attach(
     {
         "BaseDataset": "ultralytics.data.base",
         "ClassificationDataset": "ultralytics.data.dataset",
+        "PolygonSemanticDataset": "ultralytics.data.dataset",
+        "SemanticDataset": "ultralytics.data.dataset",
         "YOLOConcatDataset": "ultralytics.data.dataset",
         "YOLODataset": "ultralytics.data.dataset",
         "build_dataloader": "ultralytics.data.build",
@@ -28,8 +32,6 @@ __getattr__, __dir__, __all__ = attach(
     },
     later={
         "GroundingDataset": "open-vocabulary training is",
-        "PolygonSemanticDataset": "task semantic is",
-        "SemanticDataset": "task semantic is",
         "YOLOMultiModalDataset": "open-vocabulary training is",
     },
 )

@@ -23,7 +23,7 @@ from ultralytics.data.samplers import (
     epoch_order,
 )
 from ultralytics.errors import ConfigValueError, NotAvailable
-from ultralytics.registry import label_kind
+from ultralytics.registry import get
 from ultralytics.utils.environment import RANK
 from ultralytics.utils.logging import colorstr
 
@@ -171,16 +171,16 @@ def build_yolo_dataset(
         multi_modal: open-vocabulary data, not available in this version.
         fraction: share of the images; default: the configured one for this split.
     """
-    if multi_modal or label_kind(cfg.task) == "none":
-        kind = "open-vocabulary" if multi_modal else cfg.task
-        raise NotAvailable(f"{kind} data sets are not available in this version")
+    if multi_modal:
+        raise NotAvailable("open-vocabulary data sets are not available in this version")
+    kind: type[YOLODataset] = get(cfg.task).load_dataset().suited_to(data)
     is_train = mode == "train"
     if data.get("complete"):
         fraction = 1.0
     elif fraction is None:
         split = "train" if is_train else getattr(cfg, "split", None) or "val"
         fraction = get_split_fraction(cfg.fraction, split)
-    return YOLODataset(
+    return kind(
         img_path=img_path,
         imgsz=cfg.imgsz,
         batch_size=batch,
@@ -190,7 +190,7 @@ def build_yolo_dataset(
         cache=cfg.cache or None,
         single_cls=cfg.single_cls or False,
         stride=stride,
-        pad=0.0 if is_train else 0.5,
+        pad=0.0 if is_train else kind.val_pad,
         prefix=colorstr(f"{mode}: "),
         task=cfg.task,
         classes=cfg.classes,

@@ -105,7 +105,7 @@ class Model(nn.Module):
         content = tasks.yaml_model_load(cfg)
         self.cfg = cfg
         self.task = opening.task_of_file(content, task, cfg)
-        build = model or self._smart_load("model")
+        build = model or self._smart_load("model").suited_to(content)
         self.model = build(content, verbose=verbose and RANK == -1)
         self.overrides = {"model": cfg, "task": self.task}
         self.model.args = {**DEFAULT_CFG_DICT, **self.overrides}

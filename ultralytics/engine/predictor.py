@@ -437,7 +437,7 @@ class BasePredictor:
         if settings.save or settings.save_txt or settings.save_crop:
             text = f"Results saved to {colorstr('bold', str(run.save_dir))}"
             if settings.save_txt:
-                count = len(list((run.save_dir / "labels").glob("*.txt")))
+                count = len(list((run.save_dir / "labels").iterdir()))
                 text += (
                     f"\n{count} label{'s' if count > 1 else ''} saved to {run.save_dir / 'labels'}"
                 )
@@ -484,7 +484,7 @@ class BasePredictor:
         if settings.save_txt:
             label_file = run.save_dir / "labels" / f"{stem}.txt"
             label_file.unlink(missing_ok=True)
-            result.save_txt(label_file, save_conf=settings.save_conf)
+            self.save_labels(result, label_file)
         if settings.save_crop:
             if run.crops is not None:
                 run.crops.clear(stem)
@@ -494,6 +494,10 @@ class BasePredictor:
         if settings.show:
             self.show(str(p))
         return text
+
+    def save_labels(self, result: Results, file: Path) -> None:
+        """Write the label file of one result; tasks whose results have another form replace this."""
+        result.save_txt(file, save_conf=self._run.args.save_conf)
 
     def save_predicted_images(self, save_path: Path, frame: int = 0) -> None:
         """Write the painted picture as JPEG, or append it to the video of its source.

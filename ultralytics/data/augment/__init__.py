@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ultralytics.data.augment.fast import FastDetectPipeline as FastDetectPipeline
     from ultralytics.data.augment.flip import RandomFlip as RandomFlip
     from ultralytics.data.augment.format import Format as Format
+    from ultralytics.data.augment.format import SemanticFormat as SemanticFormat
     from ultralytics.data.augment.letterbox import LetterBox as LetterBox
     from ultralytics.data.augment.mix import CutMix as CutMix
     from ultralytics.data.augment.mix import MixUp as MixUp
@@ -46,7 +47,7 @@ _FAMILIES = {
     "compose": ("BaseMixTransform", "BaseTransform", "Compose"),
     "fast": ("FastDetectPipeline",),
     "flip": ("RandomFlip",),
-    "format": ("Format",),
+    "format": ("Format", "SemanticFormat"),
     "letterbox": ("LetterBox",),
     "mix": ("CutMix", "MixUp"),
     "mosaic": ("Mosaic",),

@@ -15,7 +15,7 @@ from ultralytics.data.polygons import polygons2masks, polygons2masks_overlap
 from ultralytics.geometry.rotated import xyxyxyxy2xywhr
 from ultralytics.utils.instance import Instances
 
-__all__ = ["Format", "draw_masks"]
+__all__ = ["Format", "SemanticFormat", "draw_masks"]
 
 
 class Format:
@@ -165,3 +165,20 @@ def _paint(masks: Tensor, classes: Tensor) -> Tensor:
 
 def _tensor(values: Array) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values))
+
+
+class SemanticFormat(Format):
+    """Turn a sample into an image and a class map; objects are left behind."""
+
+    def __init__(self, bgr: float = 0.0) -> None:
+        """Args: bgr: probability that the channel order stays BGR."""
+        super().__init__(bgr=bgr)
+
+    def __call__(self, labels: Labels) -> Labels:
+        """Change a sample into tensors: `img`, and `semantic_mask` (H, W) int32."""
+        for key in ("cls", "instances", "resized_shape"):
+            labels.pop(key, None)
+        labels["img"] = self._format_img(labels["img"])
+        ids = labels["semantic_mask"]
+        labels["semantic_mask"] = torch.from_numpy(np.ascontiguousarray(ids).astype(np.int32))
+        return labels

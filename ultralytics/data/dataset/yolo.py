@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from ultralytics.data.samplers import SampleIndex
 from ultralytics.data.scan import Scan, log_problems, scan_files
 from ultralytics.data.verify import LabelRule
 from ultralytics.errors import DatasetError
-from ultralytics.registry import label_kind
+from ultralytics.registry import Labels, label_kind
 from ultralytics.utils.logging import LOGGER
 
 __all__ = ["YOLODataset", "label_rule"]
@@ -55,6 +55,15 @@ class YOLODataset(BaseDataset):
     """
 
     collate_fn = staticmethod(collate_fn)
+    val_pad = 0.5  # of rectangular validation batches, in strides
+    label_form: Labels | None = (
+        None  # what label files hold, where it does not follow from the task
+    )
+
+    @classmethod
+    def suited_to(cls, data: Mapping[str, Any]) -> type[YOLODataset]:  # Any: a checked description
+        """The class that reads a data set; tasks with several kinds of labels choose by the description."""
+        return cls
 
     def __init__(
         self,
@@ -65,7 +74,7 @@ class YOLODataset(BaseDataset):
         **kwargs: Any,
     ) -> None:
         """Args: data: the checked description; task: detect, segment, pose or obb; the rest as BaseDataset."""
-        kind = label_kind(task)
+        kind = self.label_form or label_kind(task)
         self.use_segments = kind == "polygons"
         self.use_keypoints = kind == "keypoints"
         self.use_obb = kind == "corners"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ultralytics.engine.results.base import host_list
 from ultralytics.utils.plotting.annotator import Annotator
-from ultralytics.utils.plotting.colors import colors
+from ultralytics.utils.plotting.colors import colors, legend_entries
 
 if TYPE_CHECKING:
     from ultralytics.engine.results.results import Results
@@ -56,14 +56,14 @@ def canvas_of(picture: Any) -> np.ndarray[Any, Any]:  # Any: array or tensor of 
 def paint(result: Results, annotator: Annotator, style: Style) -> None:
     """Paint every field of a result that the style asks for."""
     found = result.obb if result.obb is not None else result.boxes
-    if result.masks is not None and style.masks:
+    if result.semantic_mask is None and result.masks is not None and style.masks:
         _paint_masks(result, annotator, style)
     if found is not None and style.boxes:
         _paint_boxes(result, annotator, style)
     if result.probs is not None and style.probs:
         _paint_probs(result, annotator, style)
     if result.semantic_mask is not None and style.masks and len(result.semantic_mask):
-        annotator.semantic_mask(_host(result.semantic_mask.data), alpha=0.5)
+        _paint_class_map(result, annotator, style)
     if result.depth is not None and style.masks and len(result.depth):
         annotator.depth_map(_host(result.depth.data), alpha=0.6)
     if result.keypoints is not None:
@@ -112,6 +112,14 @@ def _paint_masks(result: Results, annotator: Annotator, style: Style) -> None:
         for index, (cls, track) in enumerate(zip(classes, tracks, strict=True))
     ]
     annotator.masks(torch.as_tensor(result.masks.data), shades)
+
+
+def _paint_class_map(result: Results, annotator: Annotator, style: Style) -> None:
+    assert result.semantic_mask is not None  # narrowed by the caller
+    annotator.semantic_mask(_host(result.semantic_mask.data), alpha=0.5)
+    if style.labels:
+        pixels = result.semantic_mask.counts()
+        annotator.legend(legend_entries(pixels, result.names))
 
 
 def _paint_probs(result: Results, annotator: Annotator, style: Style) -> None:

@@ -57,7 +57,6 @@ class Results(SimpleClass, DataExportMixin):
     """
 
     boxes: Boxes | None
-    masks: Masks | None
     probs: Probs | None
     keypoints: Keypoints | None
     obb: OBB | None
@@ -88,9 +87,20 @@ class Results(SimpleClass, DataExportMixin):
         for (name, kind), data in zip(FIELDS.items(), given, strict=True):
             setattr(self, name, None if data is None else kind(data, self.orig_shape))
 
+    @property
+    def masks(self) -> Masks | None:
+        """Masks of the instances; of a class map, one per class that occurs, see `semantic_mask.ids`."""
+        if self._masks is None and self.semantic_mask is not None:
+            return Masks(self.semantic_mask.masks(), self.orig_shape)
+        return self._masks
+
+    @masks.setter
+    def masks(self, masks: Masks | None) -> None:
+        self._masks = masks
+
     def _present(self) -> Iterator[tuple[str, BaseTensor]]:
         for name in FIELDS:
-            field = getattr(self, name)
+            field = self._masks if name == "masks" else getattr(self, name)
             if field is not None:
                 yield name, field
 

@@ -27,6 +27,8 @@ Picture = np.ndarray[Any, Any]
 
 DARK_TEXT: Color = (104, 31, 17)
 WHITE: Color = (255, 255, 255)
+LEGEND_PANEL: Color = (32, 32, 32)
+LEGEND_SCALES = (0.35, 1.0)  # smallest and largest font scale; a picture of 640 pixels gets 0.64
 # Joints of the 17-point person, counted from 1.
 SKELETON = (
     "16-14 14-12 17-15 15-13 12-13 6-12 7-13 6-7 6-8 7-9 8-10 9-11 2-3 1-2 1-3 2-4 3-5 4-6 5-7"
@@ -91,6 +93,7 @@ class Annotator:
         size = (im.height, im.width, len(im.getbands())) if self._given_pil else im.shape
         self.lw: int = int(line_width or max(round(sum(size) / 2 * 0.003), 2))
         self.tf = max(self.lw - 1, 1)
+        self._font_name = font
         self.sf = self.lw / 3
         self.font: Any = None  # Any: PIL font, only when drawing with PIL
         self.im: Any = im
@@ -273,6 +276,33 @@ class Annotator:
         overlay = palette[ids.astype(np.int64) % colors.n]
         overlay[ids == ignore_index] = 0
         self._replace(cv2.addWeighted(np.asarray(self.im), 1 - alpha, overlay, alpha, 0))
+
+    def legend(self, entries: Sequence[tuple[str, Color]]) -> None:
+        """List names beside their colours in the lower left corner, as many as fit; text follows the picture size."""
+        usual = self.sf, self.tf, self.font
+        width, height = self._size()
+        self.sf, self.tf = float(np.clip(min(width, height) / 1000, *LEGEND_SCALES)), 1
+        if self.pil:
+            self.font = load_font(self._font_name, max(round(26 * self.sf), 10))
+        try:
+            self._list(entries, height)
+        finally:
+            self.sf, self.tf, self.font = usual
+
+    def _list(self, entries: Sequence[tuple[str, Color]], height: int) -> None:
+        sizes = [self._text_size(name) for name, _ in entries]
+        if not sizes:
+            return
+        ascent, gap = max(size[1] for size in sizes), 3
+        step = ascent + max(size[2] for size in sizes) + gap
+        count = min(len(entries), max((height - 2 * gap) // step, 1))
+        wide = max(size[0] for size in sizes[:count]) + ascent + 3 * gap
+        top = height - count * step - gap
+        self._fill(0, top, wide, height, LEGEND_PANEL)
+        for row, (name, color) in enumerate(entries[:count]):
+            y = top + gap + row * step
+            self._fill(gap, y, gap + ascent, y + ascent, color)
+            self._write(ascent + 2 * gap, y + ascent, name, WHITE)
 
     def depth_map(
         self, depth: Any, alpha: float = 0.6, cmap: str = "jet", mode: str = "disparity"

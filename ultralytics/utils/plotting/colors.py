@@ -5,11 +5,12 @@ Colours are (r, g, b) tuples of 0-255 unless a name says BGR.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["DARK_TEXT_ON", "Colors", "colors"]
+__all__ = ["DARK_TEXT_ON", "Colors", "colors", "legend_entries"]
 
 PALETTE = (
     0x042AFF, 0x0BDBEB, 0xF3F3F3, 0x00DFB7, 0x111F68, 0xFF6FDD, 0xFF444F, 0xCCED00, 0x00F344, 0xBD00FF,
@@ -68,3 +69,17 @@ class Colors:
 
 
 colors = Colors()
+
+
+def legend_entries(
+    pixels: Mapping[int, int], names: Mapping[int, str]
+) -> list[tuple[str, tuple[int, int, int]]]:
+    """Name and BGR colour of the classes of a map, the most frequent first; ids without a name are left out.
+
+    Args:
+        pixels: number of pixels by class id.
+        names: class names; a single class has id 1 in the map.
+    """
+    known = {1: names[0]} if len(names) == 1 else names
+    ranked = sorted(pixels, key=lambda index: -pixels[index])
+    return [(str(known[i]), colors(i, bgr=True)) for i in ranked if i in known]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.plotting.annotator import Annotator, three_channels
-from ultralytics.utils.plotting.colors import colors
+from ultralytics.utils.plotting.colors import colors, legend_entries
 
 __all__ = ["plot_images"]
 
@@ -154,7 +154,11 @@ def _grid(
         if "semantic_mask" in batch:
             ids = batch["semantic_mask"][i].astype(np.uint8)
             size = (tile_w, tile_h)
-            pen.semantic_mask(cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST))
+            shown = cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST)
+            pen.semantic_mask(shown)
+            if look.names and look.show_labels:
+                pixels = dict(enumerate(np.bincount(shown.ravel()).tolist()))
+                pen.legend(legend_entries({i: n for i, n in pixels.items() if n}, look.names))
         if i < len(captions):
             pen.text((6, 6), captions[i], txt_color=SHADOW)
             pen.text((5, 5), captions[i], txt_color=CAPTION)

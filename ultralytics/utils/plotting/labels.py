@@ -12,7 +12,7 @@ from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.plotting.colors import colors
 from ultralytics.utils.plotting.figures import new_figure, write_figure
 
-__all__ = ["plot_labels"]
+__all__ = ["plot_labels", "plot_pixel_counts"]
 
 DRAWN_BOXES = 500
 NAMED_CLASSES = 30
@@ -61,14 +61,45 @@ def plot_labels(
         on_plot(file)
 
 
+def plot_pixel_counts(
+    counts: np.ndarray[Any, Any],
+    names: Mapping[int, str],
+    save_dir: str | Path = "",
+    on_plot: Callable[..., None] | None = None,
+) -> None:
+    """Write labels.jpg for class maps: the pixels of every class.
+
+    Args:
+        counts: (classes,) numbers of pixels.
+        names: class names.
+        save_dir: folder of the file.
+        on_plot: called with the written path.
+    """
+    figure = new_figure(max(6.0, 0.3 * len(counts) + 2), 6)
+    ax = figure.add_subplot()
+    _draw_bars(ax, np.asarray(counts), names)
+    ax.set_ylabel("pixels")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    file = write_figure(figure, Path(save_dir) / "labels.jpg", dpi=200)
+    if on_plot:
+        on_plot(file)
+
+
 def _draw_counts(
     ax: Any, classes: np.ndarray[Any, Any], names: Mapping[int, str] | tuple[str, ...]
 ) -> None:
     count = max(len(names), int(classes.max(initial=-1)) + 1, 1)
-    bars = ax.bar(range(count), np.bincount(classes, minlength=count))
+    _draw_bars(ax, np.bincount(classes, minlength=count), names)
+    ax.set_ylabel("instances")
+
+
+def _draw_bars(
+    ax: Any, counts: np.ndarray[Any, Any], names: Mapping[int, str] | tuple[str, ...]
+) -> None:
+    bars = ax.bar(range(len(counts)), counts)
     for i, bar in enumerate(bars):
         bar.set_color([channel / 255 for channel in colors(i)])
-    ax.set_ylabel("instances")
     if 0 < len(names) < NAMED_CLASSES:
         ax.set_xticks(range(len(names)), [names[i] for i in range(len(names))], rotation=90)
     else:

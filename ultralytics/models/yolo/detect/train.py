@@ -15,6 +15,7 @@ from ultralytics.data import build_dataloader, build_yolo_dataset
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.errors import ConfigValueError
 from ultralytics.models.yolo.detect.val import DetectionValidator
+from ultralytics.nn import tasks
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.environment import RANK
 from ultralytics.utils.logging import LOGGER
@@ -100,7 +101,9 @@ class DetectionTrainer(BaseTrainer):
     ) -> nn.Module:
         """Network for the classes and channels of the data set."""
         shown = verbose and RANK == -1
-        model = self.model_type(cfg, **self._model_arguments(), verbose=shown)
+        content = cfg if isinstance(cfg, dict) else tasks.yaml_model_load(cfg)
+        kind = self.model_type.suited_to(content)
+        model = kind(content, **self._model_arguments(), verbose=shown)
         if weights is not None:
             if self.args.cls_remap and self.data.get("names"):
                 model.names = self.data["names"]
@@ -151,17 +154,22 @@ class DetectionTrainer(BaseTrainer):
         if power == 0:
             return
         counts = self.get_class_counts().astype(np.float64)
-        present = counts > 0
-        if not present.any():
+        if not counts.any():
             LOGGER.warning(f"cls_pw={power} has no effect: the training set has no labels.")
             return
-        weights = np.zeros_like(counts)
-        weights[present] = counts[present] ** -power
-        weights[~present] = weights[present].mean()
-        weights /= weights.mean()
+        weights = self._class_weights(counts, power)
         network = unwrap_model(self.model)
         network.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.device)
         LOGGER.info(f"Class weights: {np.round(weights, 3).tolist()}")
+
+    def _class_weights(self, counts: np.ndarray, power: float) -> np.ndarray:
+        """Weight of every class from how often it occurs; some class does."""
+        present = counts > 0
+        weights = np.zeros_like(counts)
+        weights[present] = counts[present] ** -power
+        weights[~present] = weights[present].mean()
+        normed: np.ndarray = weights / weights.mean()
+        return normed
 
     def auto_batch(self, max_num_obj: int = 0, dataset_size: int = 0) -> int:
         """Largest batch that fits, given the label counts of the training set."""
