@@ -13,7 +13,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from ultralytics.nn.modules import Detect
-from ultralytics.nn.tasks import DetectionModel, yaml_model_load
+from ultralytics.nn.tasks import DetectionModel, Ensemble, yaml_model_load
 
 Build = Callable[..., DetectionModel]
 FILES = ("yolov8n.yaml", "yolov8n-p6.yaml", "yolo11n.yaml", "yolo26n.yaml", "yolo26n-p2.yaml")
@@ -204,3 +204,15 @@ def test_content_is_not_changed_by_building(narrow: Callable[..., dict[str, Any]
     DetectionModel(content, nc=3, verbose=False)
     assert [content["backbone"], content["head"]] == rows
     assert yaml_model_load("yolo11n.yaml")["nc"] == 80
+
+
+def test_an_ensemble_joins_the_detections_of_its_members(build: Build) -> None:
+    first, second = build().eval(), build("yolov8n.yaml").eval()
+    x = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        joined, raw = Ensemble([first, second])(x)
+        expected = torch.cat([first(x)[0], second(x)[0]], dim=2)
+        more = Ensemble([first, second])(x, augment=True)[0]
+    assert raw is None
+    assert torch.equal(joined, expected)
+    assert more.shape[2] > joined.shape[2]

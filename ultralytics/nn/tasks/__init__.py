@@ -18,6 +18,7 @@ from ultralytics.nn.tasks.checkpoint import (
 from ultralytics.nn.tasks.classification import ClassificationModel
 from ultralytics.nn.tasks.depth import DepthModel
 from ultralytics.nn.tasks.detection import DetectionModel
+from ultralytics.nn.tasks.ensemble import Ensemble
 from ultralytics.nn.tasks.layers import register_module
 from ultralytics.nn.tasks.obb import OBBModel
 from ultralytics.nn.tasks.parse import parse_model
@@ -34,6 +35,7 @@ __all__ = (
     "ClassificationModel",
     "DepthModel",
     "DetectionModel",
+    "Ensemble",
     "OBBModel",
     "PoseModel",
     "RTDETRDetectionModel",

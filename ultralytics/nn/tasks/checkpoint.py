@@ -18,10 +18,10 @@ from torch import nn
 from ultralytics.errors import CheckpointError, UltralyticsError, UnsafeCheckpoint
 from ultralytics.nn.tasks.globals import FOREIGN, Inert, Unknown, remember_classes, resolve
 from ultralytics.nn.tasks.layers import MODULES_VARIABLE
+from ultralytics.nn.tasks.legacy import drop_leftovers, modernize, student_of
 from ultralytics.nn.tasks.portable import PORTABLE_SUFFIX, read_portable, write_portable
 from ultralytics.nn.tasks.unpickle import RESTRICTED, TRUSTING, names_in
 from ultralytics.nn.tasks.verify import verify_model
-from ultralytics.nn.tasks.yaml import guess_model_task
 from ultralytics.utils.files import atomic_path
 from ultralytics.utils.logging import LOGGER
 
@@ -29,7 +29,6 @@ __all__ = ["load_checkpoint", "read_exact_state", "torch_safe_load", "write_chec
 
 Checkpoint = dict[str, Any]  # Any: modules, numbers, texts and dictionaries by key
 EXACT_RECORD = "exact.pt"
-DEFAULT_STRIDE = 32.0
 
 
 def torch_safe_load(
@@ -69,9 +68,10 @@ def torch_safe_load(
     for key in ("model", "ema"):
         entry = ckpt.get(key)
         if isinstance(entry, nn.Module):
+            ckpt[key] = network = student_of(entry, path)
             if not trusted:
-                verify_model(entry, path)
-            _drop_inert(entry)
+                verify_model(network, path)
+            drop_leftovers(network)
     return ckpt, str(path)
 
 
@@ -108,11 +108,7 @@ def load_checkpoint(
         model = candidate.float()
     model.args = {**DEFAULT_CFG_DICT, **_plain_args(ckpt.get("train_args"))}
     model.pt_path = path
-    if not getattr(model, "task", None):
-        model.task = guess_model_task(model)
-    if not hasattr(model, "stride"):
-        model.stride = torch.tensor([DEFAULT_STRIDE])
-    _tidy_names(model)
+    modernize(model)
     if fuse and hasattr(model, "fuse"):
         model.fuse()
     model = model.eval()
@@ -121,8 +117,6 @@ def load_checkpoint(
     for module in model.modules():
         if hasattr(module, "inplace"):
             module.inplace = inplace
-        if isinstance(module, nn.Upsample) and not hasattr(module, "recompute_scale_factor"):
-            module.recompute_scale_factor = None
     return model, ckpt
 
 
@@ -282,22 +276,5 @@ def _no_network(ckpt: Checkpoint, candidate: object, path: str) -> str:
     return f"{path} holds no network under 'model' or 'ema'"
 
 
-def _drop_inert(model: Any) -> None:  # Any: a task model
-    """Forget training leftovers that were read as empty shells."""
-    for module in model.modules():
-        for key, value in list(vars(module).items()):
-            if isinstance(value, Inert):
-                vars(module)[key] = None
-    model.criterion = None
-
-
 def _plain_args(args: object) -> dict[str, Any]:
     return dict(args if isinstance(args, Mapping) else vars(args)) if args else {}
-
-
-def _tidy_names(model: Any) -> None:  # Any: a task model
-    names = getattr(model, "names", None)
-    if isinstance(names, (list, tuple)):
-        names = dict(enumerate(names))
-    if isinstance(names, dict):
-        model.names = {int(key): str(value) for key, value in names.items()}

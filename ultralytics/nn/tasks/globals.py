@@ -25,6 +25,7 @@ from ultralytics.utils.namespace import IterableSimpleNamespace
 
 __all__ = [
     "FOREIGN",
+    "Distillation",
     "Inert",
     "Unknown",
     "callable_from_pickle",
@@ -55,6 +56,8 @@ INERT_HOMES = (
     "ultralytics.engine",
     "ultralytics.events",
 )
+# Training with a teacher: the wrapper is opened for its student, the rest is not needed.
+DISTILLATION_HOME = "ultralytics.nn.distill_model"
 # Packages of another code base whose files look the same from outside.
 FOREIGN = ("models", "models.yolo", "models.common", "models.experimental")
 NOT_LAYERS = frozenset({"DataParallel"})
@@ -93,6 +96,10 @@ class Inert:
 
     def extend(self, values: object) -> None:
         """Entries of list-like objects are dropped."""
+
+
+class Distillation(nn.Module):
+    """Stands for the wrapper of an unfinished run with a teacher: holds its parts, computes nothing."""
 
 
 # Functions a file may call, each replaced by a version that cannot do more than it should.
@@ -248,6 +255,8 @@ def resolve(module: str, name: str) -> Any:  # Any: a class, function or constan
     registered = registered_classes().get(path) or _WRITTEN.get(path)
     if registered is not None:
         return registered
+    if module == DISTILLATION_HOME:
+        return Distillation if name == "DistillationModel" else Inert
     if module.startswith("torch"):
         return _from_torch(module, name)
     if module.startswith("ultralytics.nn."):

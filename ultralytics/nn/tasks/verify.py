@@ -17,6 +17,7 @@ from ultralytics.errors import CheckpointError, UnsafeCheckpoint
 from ultralytics.nn.tasks.base import BaseModel
 from ultralytics.nn.tasks.globals import Inert
 from ultralytics.nn.tasks.layers import registered_classes
+from ultralytics.nn.tasks.legacy import STORED_FUNCTIONS
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
 __all__ = ["verify_layers", "verify_model"]
@@ -85,12 +86,14 @@ def _check_tables(module: nn.Module, place: str) -> None:
 def _check_attribute(module: nn.Module, key: str, value: Any, place: str) -> None:
     """Plain data, empty hook tables, the short forward form, or known inert leftovers."""
     if key.endswith("_hooks") or "_hooks_" in key:
-        if value:
+        if value and not _is_inert(value):
             raise UnsafeCheckpoint(f"{place}: {key} is not empty")
         return
     if isinstance(value, (MethodType, FunctionType)):
         if key == "forward" and _is_own_forward(module, value):
             return
+        if key in STORED_FUNCTIONS and isinstance(value, FunctionType):
+            return  # a forward method by its name, which is all a file can refer to; dropped later
         raise UnsafeCheckpoint(f"{place}: {key} is a function")
     hides = callable(getattr(type(module), key, None)) and key not in HARMLESS
     if hides and not isinstance(value, Inert):
@@ -101,6 +104,11 @@ def _check_attribute(module: nn.Module, key: str, value: Any, place: str) -> Non
         return
     if not _is_plain(value):
         raise UnsafeCheckpoint(f"{place}: {key} is a {type(value).__name__}")
+
+
+def _is_inert(hooks: object) -> bool:
+    """Whether a table holds nothing but empty shells, which are dropped later."""
+    return isinstance(hooks, dict) and all(isinstance(hook, Inert) for hook in hooks.values())
 
 
 def _is_own_forward(module: nn.Module, value: MethodType | FunctionType) -> bool:
