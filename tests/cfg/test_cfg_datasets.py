@@ -18,15 +18,19 @@ KEYS = {"path", "train", "val", "test", "minival", "names", "channels", "downloa
 POSE_KEYS = {"kpt_shape", "flip_idx", "kpt_names", "kpt_oks_sigmas"}
 # File name -> heading of the chapter of class names; files with a heading of their own are absent.
 COCO = ("coco", "coco8", "coco8-grayscale", "coco8-multispectral", "coco12-formats", "coco128")
+SEGMENT = ("coco8-seg", "coco128-seg")
 DOTA = ("DOTAv1", "dota8", "dota8-multispectral", "dota128")
 HEADINGS = {
-    **dict.fromkeys(COCO, "COCO (80)"),
+    **dict.fromkeys((*COCO, *SEGMENT), "COCO (80)"),
     **dict.fromkeys(DOTA, "DOTA v1.0 (15)"),
     "DOTAv1.5": "DOTA v1.5 (16)",
     "lvis": "LVIS v1",
     "VOC": "VOC",
     "open-images-v7": "Open Images V7",
     "kitti": "KITTI",
+    "carparts-seg": "Carparts-seg",
+    "crack-seg": "Crack-seg",
+    "package-seg": "Package-seg",
     "african-wildlife": "African wildlife",
     "brain-tumor": "Brain tumor",
     "construction-ppe": "Construction PPE",
@@ -40,8 +44,8 @@ def load(file: Path) -> dict:
 
 
 def test_there_are_the_detection_sets_and_the_sample() -> None:
-    assert {*COCO, "VOC", "shapes", "HomeObjects-3K"} <= {file.stem for file in FILES}
-    assert len(FILES) == 34
+    assert {*COCO, *SEGMENT, "VOC", "shapes", "HomeObjects-3K"} <= {file.stem for file in FILES}
+    assert len(FILES) >= 40
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)

@@ -11,7 +11,13 @@ import yaml
 
 from ultralytics.cfg.paths import DATASETS_CFG_DIR
 from ultralytics.data import samples
-from ultralytics.data.samples import MARKER, corner_lines, detect_lines, ensure_sample
+from ultralytics.data.samples import (
+    MARKER,
+    corner_lines,
+    detect_lines,
+    ensure_sample,
+    polygon_lines,
+)
 from ultralytics.data.scenes import CLASSES, LOOKS, MAX_OVERLAP, SIZE_SHARE, Scene, render_scene
 from ultralytics.errors import DatasetError, DatasetNotFound
 
@@ -90,6 +96,18 @@ def test_corner_lines_are_tight_rectangles_inside_the_picture(seed: int) -> None
         for axis in (side, other):  # the outline reaches both ends of either side
             share = (shape.outline - corners[0]) @ axis / (axis @ axis)
             assert (share.min(), share.max()) == pytest.approx((0, 1), abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_polygon_lines_are_the_outlines_inside_the_picture(seed: int) -> None:
+    drawn = render_scene(np.random.default_rng(seed), 240, 320, count=3, stretch=(1.01, 1.6))
+    for line, shape in zip(polygon_lines(drawn), drawn.shapes, strict=True):
+        label, *values = (float(text) for text in line.split())
+        assert label == shape.label
+        assert 0 <= min(values) <= max(values) <= 1
+        points = np.reshape(values, (-1, 2)) * (320, 240)
+        assert points == pytest.approx(shape.outline, abs=1e-3)
+        assert len(points) == len(LOOKS[CLASSES[shape.label]].outline)
 
 
 @pytest.fixture

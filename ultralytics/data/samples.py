@@ -20,7 +20,14 @@ from ultralytics.data.scenes import ROUND, Scene, render_scene
 from ultralytics.errors import DatasetError, DatasetNotFound, nearest
 from ultralytics.utils.logging import LOGGER
 
-__all__ = ["GENERATORS", "corner_lines", "detect_lines", "ensure_sample", "keypoint_lines"]
+__all__ = [
+    "GENERATORS",
+    "corner_lines",
+    "detect_lines",
+    "ensure_sample",
+    "keypoint_lines",
+    "polygon_lines",
+]
 
 MARKER = ".sample"
 SEED = 20
@@ -119,6 +126,16 @@ def keypoint_lines(scene: Scene) -> list[str]:
     return lines
 
 
+def polygon_lines(scene: Scene) -> list[str]:
+    """Label lines `class x1 y1 ... xn yn` of the outlines, normalised to the picture, which holds all of them."""
+    height, width = scene.image.shape[:2]
+    lines = []
+    for shape in scene.shapes:
+        values = (shape.outline / (width, height)).ravel().tolist()
+        lines.append(f"{shape.label} " + " ".join(f"{v:.6f}" for v in values))
+    return lines
+
+
 def _write_shapes(
     root: Path, lines: Callable[[Scene], list[str]], stretch: tuple[float, float] = ROUND
 ) -> None:
@@ -150,5 +167,9 @@ def _encode(scene: Scene, suffix: str) -> bytes:
 GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "shapes": ("shapes 1", partial(_write_shapes, lines=detect_lines)),
     "shapes-pose": ("shapes-pose 1", partial(_write_shapes, lines=keypoint_lines)),
+    "shapes-seg": (
+        "shapes-seg 1",
+        partial(_write_shapes, lines=polygon_lines, stretch=(1.01, 1.6)),
+    ),
     "shapes-obb": ("shapes-obb 1", partial(_write_shapes, lines=corner_lines, stretch=(1.6, 2.8))),
 }
