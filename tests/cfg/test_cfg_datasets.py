@@ -14,7 +14,18 @@ from ultralytics.cfg.paths import DATASETS_CFG_DIR
 
 SPEC = Path(__file__).resolve().parents[3] / "shared" / "spec"
 FILES = sorted(DATASETS_CFG_DIR.glob("*.yaml"))
-KEYS = {"path", "train", "val", "test", "minival", "names", "channels", "download", "generator"}
+KEYS = {
+    "path",
+    "train",
+    "val",
+    "test",
+    "minival",
+    "names",
+    "channels",
+    "download",
+    "generator",
+    "map",
+}
 POSE_KEYS = {"kpt_shape", "flip_idx", "kpt_names", "kpt_oks_sigmas"}
 # File name -> heading of the chapter of class names; files with a heading of their own are absent.
 COCO = ("coco", "coco8", "coco8-grayscale", "coco8-multispectral", "coco12-formats", "coco128")
@@ -27,6 +38,7 @@ HEADINGS = {
     "lvis": "LVIS v1",
     "VOC": "VOC",
     "open-images-v7": "Open Images V7",
+    "ImageNet": "ImageNet-1k display names",
     "kitti": "KITTI",
     "carparts-seg": "Carparts-seg",
     "crack-seg": "Crack-seg",

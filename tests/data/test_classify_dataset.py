@@ -349,3 +349,14 @@ def test_pictures_from_arrays() -> None:
     assert as_picture(bgr).getpixel((0, 0)) == (0, 0, 200)
     assert as_picture(bgr[..., :1]).mode == "L"
     assert as_picture(np.zeros((2, 3, 4), np.uint8)).shape == (4, 2, 3)
+
+
+def test_folders_called_by_wordnet_id_meet_classes_in_words(tmp_path: Path, make: Make) -> None:
+    root = paint_classes(tmp_path / "val", {"red": 1, "blue": 1})
+    (root / "red").rename(root / "n01440764")
+    (root / "blue").rename(root / "n02110958")
+    for names in ({0: "goldfish", 1: "pug", 2: "tench"}, {0: "n01443537", 1: "n02110958"}):
+        data = make(root, names=names)
+        found = {Path(file).parent.name: c for file, c, *_ in data.samples}
+        expected = {"n01440764": 2, "n02110958": 1} if len(names) == 3 else {"n02110958": 1}
+        assert found == expected

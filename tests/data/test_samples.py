@@ -11,6 +11,7 @@ import yaml
 
 from ultralytics.cfg.paths import DATASETS_CFG_DIR
 from ultralytics.data import samples
+from ultralytics.data.class_folders import check_cls_dataset
 from ultralytics.data.samples import (
     MARKER,
     corner_lines,
@@ -181,3 +182,19 @@ def test_the_packaged_picture_is_small_and_readable() -> None:
     file = Path(samples.__file__).parents[1] / "assets" / "shapes.jpg"
     assert file.stat().st_size < 80_000
     assert cv2.imread(str(file)).shape == (480, 640, 3)
+
+
+def test_single_shapes_in_folders_of_classes(tmp_path: Path) -> None:
+    root = ensure_sample("shapes-cls", tmp_path / "shapes-cls")
+    data = check_cls_dataset(root)
+    assert [*data["names"].values()] == sorted(CLASSES)
+    for split, wanted in samples.CLASS_SPLITS.items():
+        for name in CLASSES:
+            files = sorted((root / split / name).iterdir())
+            assert len(files) == wanted
+            pictures = [cv2.imread(str(file)) for file in files]
+            assert all(min(picture.shape[:2]) >= 48 for picture in pictures)
+            middle = [p[p.shape[0] // 2, p.shape[1] // 2] for p in pictures]
+            hue = cv2.cvtColor(np.array([middle], np.uint8), cv2.COLOR_BGR2HSV)[0, :, 0]
+            near = np.abs((hue.astype(int) - LOOKS[name].hue + 90) % 180 - 90) < 15
+            assert near.mean() > 0.8

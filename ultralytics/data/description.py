@@ -26,10 +26,12 @@ __all__ = [
     "datasets_dir",
     "fetch_dataset",
     "find_dataset_yaml",
+    "in_words",
     "unpack_dataset",
 ]
 
 Description = dict[str, Any]  # Any: YAML values
+WORDNET = "n0"  # start of names that are WordNet ids
 YAML_SUFFIXES = (".yaml", ".yml")
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".txz", ".tbz2")
 SPLIT_KEYS = ("train", "val", "test", "minival")
@@ -272,15 +274,15 @@ def check_class_names(
         raise DescriptionKeyError(
             f"{n} names need the ids 0 to {n - 1}, got {min(result)} to {max(result)} (missing: {missing})"
         )
-    return _translated(result) if result[0].startswith("n0") else result
+    return in_words(result) if result[0].startswith(WORDNET) else result
 
 
-def _translated(names: dict[int, str]) -> dict[int, str]:
+def in_words(names: Mapping[int, str]) -> dict[int, str]:
+    """The same names with WordNet ids such as n01440764 replaced by words; ids that are not known stay."""
     from ultralytics.cfg.paths import DATASETS_CFG_DIR
     from ultralytics.utils.yaml_io import YAML
 
-    file = DATASETS_CFG_DIR / "ImageNet.yaml"
-    words = YAML.load(file).get("map", {}) if file.exists() else {}
+    words = YAML.load(DATASETS_CFG_DIR / "ImageNet.yaml")["map"]
     return {i: str(words.get(name, name)) for i, name in names.items()}
 
 

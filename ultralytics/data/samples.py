@@ -15,8 +15,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from ultralytics.data.scenes import ROUND, Scene, render_scene
+from ultralytics.data.scenes import CLASSES, ROUND, Scene, Shape, render_scene
 from ultralytics.errors import DatasetError, DatasetNotFound, nearest
 from ultralytics.utils.logging import LOGGER
 
@@ -32,6 +33,7 @@ __all__ = [
 MARKER = ".sample"
 SEED = 20
 SPLITS = {"train": 96, "val": 32}
+CLASS_SPLITS = {"train": 30, "val": 10}  # pictures of a class
 SIZES_HW = ((320, 320), (288, 352), (352, 288), (256, 320), (320, 384))
 JPEG_QUALITY = 92
 PNG_EVERY = 8  # every n-th picture is a PNG, so that both readers are used
@@ -150,22 +152,51 @@ def _write_shapes(
             scene = render_scene(rng, height, width, count=count, stretch=stretch)
             suffix = ".png" if number % PNG_EVERY == PNG_EVERY - 1 else ".jpg"
             file = images / f"{number:03d}{suffix}"
-            file.write_bytes(_encode(scene, suffix))
+            file.write_bytes(_encode(scene.image, suffix))
             text = "\n".join(lines(scene)) + "\n"
             (labels / f"{file.stem}.txt").write_text(text, encoding="utf-8")
 
 
-def _encode(scene: Scene, suffix: str) -> bytes:
+def _encode(image: NDArray[np.uint8], suffix: str) -> bytes:
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
-    done, data = cv2.imencode(suffix, scene.image, options)
+    done, data = cv2.imencode(suffix, image, options)
     if not done:
         raise DatasetError(f"OpenCV cannot write {suffix} pictures")
     return data.tobytes()
 
 
+def _write_classes(root: Path) -> None:
+    """Cut single shapes out of scenes until every class has its number of pictures."""
+    for split_number, (split, wanted) in enumerate(CLASS_SPLITS.items()):
+        counts = dict.fromkeys(CLASSES, 0)
+        for name in CLASSES:
+            (root / split / name).mkdir(parents=True)
+        number = 0
+        while min(counts.values()) < wanted:
+            rng = np.random.default_rng([SEED, len(CLASSES), split_number, number])
+            scene = render_scene(rng, *SIZES_HW[0], count=4)
+            number += 1
+            for shape in scene.shapes:
+                name = CLASSES[shape.label]
+                if counts[name] < wanted:
+                    place = root / split / name / f"{counts[name]:03d}.jpg"
+                    place.write_bytes(_encode(_around(scene.image, shape), ".jpg"))
+                    counts[name] += 1
+
+
+def _around(image: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
+    """The part of a scene that shows a shape and half its size around it."""
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = shape.box(height, width)
+    side = max(x2 - x1, y2 - y1) * 1.5
+    left, top = (int(max(0, (a + b - side) / 2)) for a, b in ((x1, x2), (y1, y2)))
+    return np.ascontiguousarray(image[top : top + int(side), left : left + int(side)])
+
+
 # Name -> recipe (changed whenever the pictures change) and the function that writes the set into a new folder.
 GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "shapes": ("shapes 1", partial(_write_shapes, lines=detect_lines)),
+    "shapes-cls": ("shapes-cls 1", _write_classes),
     "shapes-pose": ("shapes-pose 1", partial(_write_shapes, lines=keypoint_lines)),
     "shapes-seg": (
         "shapes-seg 1",

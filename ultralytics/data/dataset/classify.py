@@ -21,7 +21,7 @@ from ultralytics.data.augment.classify_batch import BatchPipeline
 from ultralytics.data.class_folders import NDJSON_MARKER, list_class_images
 from ultralytics.data.class_scan import Checked, check_images
 from ultralytics.data.collate import stack_images
-from ultralytics.data.description import check_class_names
+from ultralytics.data.description import WORDNET, check_class_names, in_words
 from ultralytics.data.formats import FORMATS_HELP_MSG
 from ultralytics.data.fraction import choose_by_class, count_images, get_split_fraction
 from ultralytics.data.images import (
@@ -291,7 +291,10 @@ def _class_numbers(
     if is_converted:
         limit = len(known) or len(folders)
         return [int(n) if n.isdecimal() and int(n) < limit else None for n in folders]
-    matched = [known.get(name) for name in folders]
+    words = list(folders)
+    if folders and folders[0].startswith(WORDNET):
+        words = [*in_words(dict(enumerate(folders))).values()]
+    matched = [known.get(a, known.get(b)) for a, b in zip(folders, words, strict=True)]
     if any(c is not None for c in matched):
         return matched
     return [i if not known or i < len(known) else None for i in range(len(folders))]

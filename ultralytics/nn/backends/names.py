@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ultralytics.data.description import WORDNET, in_words
+
 __all__ = ["check_class_names", "default_class_names"]
 
 PLACEHOLDER_CLASSES = 999
 
 
 def check_class_names(names: Mapping[int | str, object] | Sequence[object]) -> dict[int, str]:
-    """Class names as a table from index to text.
+    """Class names as a table from index to text; WordNet ids become words.
 
     Raises:
         KeyError: the table is empty, or an index is not below the number of names.
@@ -26,6 +28,8 @@ def check_class_names(names: Mapping[int | str, object] | Sequence[object]) -> d
             f"{count}-class dataset requires class indices 0-{count - 1}, but you have invalid class indices "
             f"{min(table)}-{max(table)} defined in your dataset YAML."
         )
+    if table.get(0, "").startswith(WORDNET):
+        return in_words(table)
     return table
 
 

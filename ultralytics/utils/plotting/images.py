@@ -196,7 +196,9 @@ def _draw_objects(
         if corners is not None:
             pen.box_label(corners[row], label, color=color)
         elif label and not len(batch.get("masks", ())):
-            pen.text((5, 5 + 12 * pen.lw), label, txt_color=color)
+            line = 5 + 12 * pen.lw
+            pen.text((6, line + 1), label, txt_color=SHADOW)
+            pen.text((5, line), label, txt_color=color)
     if len(batch.get("keypoints", ())):
         points = batch["keypoints"][own].copy()
         if len(points) and points[..., :2].max() <= NORMALIZED_LIMIT:
