@@ -6,6 +6,7 @@ no other file. Classes are named, not imported: listing tasks costs nothing.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -16,6 +17,7 @@ from ultralytics.errors import NotAvailable, nearest
 
 __all__ = [
     "ENGINE_ROLES",
+    "MODULES_VARIABLE",
     "PLANNED_TASKS",
     "Labels",
     "Role",
@@ -23,6 +25,7 @@ __all__ = [
     "all_tasks",
     "get",
     "has_background",
+    "import_declared",
     "label_kind",
     "register",
     "resolve_name",
@@ -47,6 +50,8 @@ _COMING: dict[str, tuple[str, Labels, bool]] = {
     "pose": ("-pose", "keypoints", True),
     "obb": ("-obb", "corners", True),
 }
+
+MODULES_VARIABLE = "YOLO_MODULES"
 
 _TASKS: dict[str, Task] = {}
 
@@ -120,6 +125,18 @@ def _discover() -> None:
     folder = Path(__file__).parent / "models" / "yolo"
     for entry in sorted(folder.glob("*/task.py")):
         import_module(f"ultralytics.models.yolo.{entry.parent.name}.task")
+    import_declared()
+
+
+@cache
+def import_declared() -> None:
+    """Import, once, the modules listed in the environment variable YOLO_MODULES.
+
+    They register what the user adds: tasks here, layers in `ultralytics.nn.tasks`.
+    """
+    for name in os.environ.get(MODULES_VARIABLE, "").split(","):
+        if name.strip():
+            import_module(name.strip())
 
 
 def all_tasks() -> dict[str, Task]:

@@ -270,7 +270,7 @@ class BaseTrainer:
         self.set_class_weights()
         self.ema = ModelEMA(self.model)
         if RANK in (-1, 0):
-            keys = self.validator.metrics.keys + self.label_loss_items(prefix="val")
+            keys = [*self.validator.metrics.keys, *self.label_loss_items(prefix="val")]
             self.metrics = dict.fromkeys(keys, 0.0)
             if self.args.plots:
                 self.plot_training_labels()

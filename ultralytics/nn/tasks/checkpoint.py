@@ -17,11 +17,11 @@ from torch import nn
 
 from ultralytics.errors import CheckpointError, UltralyticsError, UnsafeCheckpoint
 from ultralytics.nn.tasks.globals import FOREIGN, Inert, Unknown, remember_classes, resolve
-from ultralytics.nn.tasks.layers import MODULES_VARIABLE
 from ultralytics.nn.tasks.legacy import drop_leftovers, modernize, student_of
 from ultralytics.nn.tasks.portable import PORTABLE_SUFFIX, read_portable, write_portable
 from ultralytics.nn.tasks.unpickle import RESTRICTED, TRUSTING, names_in
 from ultralytics.nn.tasks.verify import verify_model
+from ultralytics.registry import MODULES_VARIABLE
 from ultralytics.utils.files import atomic_path
 from ultralytics.utils.logging import LOGGER
 

@@ -21,6 +21,7 @@ from ultralytics.errors import CheckpointError
 from ultralytics.nn import modules
 from ultralytics.nn.modules import activation, block, conv, head, transformer
 from ultralytics.nn.tasks.layers import registered_classes
+from ultralytics.registry import all_tasks
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
 __all__ = [
@@ -252,7 +253,7 @@ def resolve(module: str, name: str) -> Any:  # Any: a class, function or constan
         return IterableSimpleNamespace
     if path in ("builtins.list", "__builtin__.list"):  # argument of defaultdict
         return Inert
-    registered = registered_classes().get(path) or _WRITTEN.get(path)
+    registered = registered_classes().get(path) or _WRITTEN.get(path) or _network_of_task(path)
     if registered is not None:
         return registered
     if module == DISTILLATION_HOME:
@@ -264,6 +265,15 @@ def resolve(module: str, name: str) -> Any:  # Any: a class, function or constan
     if any(module == home or module.startswith(home + ".") for home in INERT_HOMES):
         return Inert
     raise Unknown(path)
+
+
+def _network_of_task(path: str) -> type[nn.Module] | None:
+    """The class of a registered task that is pickled under this path; the library's own are found elsewhere."""
+    for task in all_tasks().values():
+        if task.model.replace(":", ".") == path and not path.startswith("ultralytics."):
+            network: type[nn.Module] = task.load("model")
+            return network
+    return None
 
 
 def _from_torch(module: str, name: str) -> Any:  # Any: a layer class or a torch.dtype

@@ -6,11 +6,10 @@ A file that the user names may import them (`package.module:Class`); a checkpoin
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from math import ceil, inf
 from typing import Any, TypeGuard, TypeVar, overload
@@ -20,9 +19,9 @@ from torch import nn
 from ultralytics.errors import ConfigTypeError, ConfigValueError, nearest
 from ultralytics.nn import modules
 from ultralytics.nn.modules import activation, block, conv, head, transformer
+from ultralytics.registry import import_declared
 
 __all__ = [
-    "MODULES_VARIABLE",
     "Row",
     "Rule",
     "import_layers",
@@ -33,7 +32,6 @@ __all__ = [
 ]
 
 HOMES = (activation, conv, block, transformer, head)
-MODULES_VARIABLE = "YOLO_MODULES"
 
 Layer = TypeVar("Layer", bound=nn.Module)
 Args = list[Any]  # Any: literals of a model file and, once rewritten, lists of channels
@@ -352,14 +350,6 @@ def _is_layer(value: object) -> TypeGuard[type[nn.Module]]:
 
 def _path(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
-
-
-@cache
-def import_declared() -> None:
-    """Import, once, the modules listed in the environment variable YOLO_MODULES, which register layers of the user."""
-    for name in os.environ.get(MODULES_VARIABLE, "").split(","):
-        if name.strip():
-            import_module(name.strip())
 
 
 def registered_classes() -> dict[str, type[nn.Module]]:
