@@ -27,6 +27,7 @@ KEYS = {
     "map",
 }
 POSE_KEYS = {"kpt_shape", "flip_idx", "kpt_names", "kpt_oks_sigmas"}
+MASK_KEYS = {"masks_dir", "label_mapping", "colors"}
 # File name -> heading of the chapter of class names; files with a heading of their own are absent.
 COCO = ("coco", "coco8", "coco8-grayscale", "coco8-multispectral", "coco12-formats", "coco128")
 SEGMENT = ("coco8-seg", "coco128-seg")
@@ -48,6 +49,8 @@ HEADINGS = {
     "construction-ppe": "Construction PPE",
     "medical-pills": "Medical pills",
     "signature": "Signature",
+    **dict.fromkeys(("cityscapes", "cityscapes8"), "Cityscapes (19)"),
+    "ade20k": "ADE20K (150)",
 }
 
 
@@ -58,12 +61,14 @@ def load(file: Path) -> dict:
 def test_there_are_the_detection_sets_and_the_sample() -> None:
     assert {*COCO, *SEGMENT, "VOC", "shapes", "HomeObjects-3K"} <= {file.stem for file in FILES}
     assert len(FILES) >= 40
+    assert {*COCO, "VOC", "shapes", "HomeObjects-3K"} <= {file.stem for file in FILES}
+    assert len(FILES) == 41
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_description_is_complete_and_harmless(file: Path) -> None:
     data = load(file)
-    assert set(data) <= KEYS | POSE_KEYS
+    assert set(data) <= KEYS | POSE_KEYS | MASK_KEYS
     assert {"path", "train", "val", "names"} <= set(data)
     assert all(isinstance(name, str) for name in data["names"])
     assert len(set(data["names"])) == len(data["names"])
@@ -76,7 +81,11 @@ def test_description_is_complete_and_harmless(file: Path) -> None:
 @pytest.mark.skipif(not SPEC.exists(), reason="needs the specification")
 @pytest.mark.parametrize(
     "file",
-    [f for f in FILES if not f.stem.startswith("shapes") and "kpt_shape" not in load(f)],
+    [
+        f
+        for f in FILES
+        if not f.stem.startswith("shapes") and not {"kpt_shape", "colors"} & set(load(f))
+    ],
     ids=lambda f: f.stem,
 )
 def test_class_names_have_the_published_digest(file: Path) -> None:
@@ -133,3 +142,30 @@ def test_keypoints_are_the_published_ones(file: Path) -> None:
     )
     assert table is not None
     assert data["kpt_names"] == {0: _words(table[1])}
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if "colors" in load(f)], ids=lambda f: f.stem)
+def test_every_class_has_a_colour_of_its_own(file: Path) -> None:
+    data = load(file)
+    colours = data["colors"]
+    assert list(colours) == list(range(len(data["names"])))
+    assert len({tuple(colour) for colour in colours.values()}) == len(colours)
+    assert all(0 <= level <= 255 for colour in colours.values() for level in colour)
+
+
+def test_coloured_cityscapes_has_the_classes_of_cityscapes() -> None:
+    coloured = load(DATASETS_CFG_DIR / "CityscapesYOLO.yaml")
+    assert coloured["names"] == [*load(DATASETS_CFG_DIR / "cityscapes.yaml")["names"], "background"]
+
+
+@pytest.mark.skipif(not SPEC.exists(), reason="needs the specification")
+def test_mapping_of_cityscapes_is_the_published_one() -> None:
+    text = (SPEC / "31-class-names.md").read_text(encoding="utf-8")
+    section = text[text.index("label_mapping of cityscapes") :]
+    pairs = {int(a): int(b) for a, b in re.findall(r"(\d+)->(\d+)", section[:700])}
+    for name in ("cityscapes", "cityscapes8"):
+        mapping = load(DATASETS_CFG_DIR / f"{name}.yaml")["label_mapping"]
+        assert {k: v for k, v in mapping.items() if v != "ignore_label"} == pairs
+        assert set(mapping) == set(range(-1, 34))
+    ade = load(DATASETS_CFG_DIR / "ade20k.yaml")["label_mapping"]
+    assert ade == {0: "ignore_label", **{k: k - 1 for k in range(1, 151)}}
