@@ -198,3 +198,35 @@ def test_single_shapes_in_folders_of_classes(tmp_path: Path) -> None:
             hue = cv2.cvtColor(np.array([middle], np.uint8), cv2.COLOR_BGR2HSV)[0, :, 0]
             near = np.abs((hue.astype(int) - LOOKS[name].hue + 90) % 180 - 90) < 15
             assert near.mean() > 0.8
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_class_map_is_what_the_outlines_cover(seed: int) -> None:
+    drawn = scene(seed)
+    ids = drawn.class_map()
+    rng = np.random.default_rng(seed)
+    for x, y in rng.integers((0, 0), (320, 240), (300, 2)).tolist():
+        depths = [
+            cv2.pointPolygonTest(shape.outline, (x + 0.5, y + 0.5), True) for shape in drawn.shapes
+        ]
+        if min(abs(depth) for depth in depths) < 1.5:
+            continue
+        inside = [
+            shape.label for shape, depth in zip(drawn.shapes, depths, strict=True) if depth > 0
+        ]
+        assert ids[y, x] == (inside[-1] if inside else len(CLASSES))
+
+
+def test_painted_and_numbered_sets_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "SPLITS", {"train": 2, "val": 1})
+    numbered = ensure_sample("shapes-sem", tmp_path / "a")
+    painted = ensure_sample("shapes-semseg", tmp_path / "b")
+    text = (DATASETS_CFG_DIR / "shapes-semseg.yaml").read_text(encoding="utf-8")
+    colours = yaml.safe_load(text)["colors"]
+    for number in range(2):
+        ids = cv2.imread(str(numbered / f"masks/train/{number:03d}.png"), cv2.IMREAD_UNCHANGED)
+        mask = cv2.imread(str(painted / f"train/annotation/{number:03d}.png"))[..., ::-1]
+        assert (mask == np.array(list(colours.values()))[ids]).all()
+        assert len(np.unique(ids)) > 1

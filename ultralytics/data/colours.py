@@ -154,7 +154,9 @@ def _target(file: str, folders: Mapping[str, str]) -> str:
 def _id_folder(folder: str, table: ColourTable) -> str:
     """Where class maps of a folder are kept: beside it, or below the data sets folder if that cannot be written."""
     home = Path(folder)
-    beside = home.with_name(f"{home.name}.ids-{table.key}")
+    beside = home.with_name(
+        f"{home.name}-ids-{table.key}.cache"
+    )  # as other caches of data sets end
     if beside.is_dir() or os.access(home.parent, os.W_OK):
         return str(beside)
     from ultralytics.utils.settings import SETTINGS

@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from ultralytics.data.polygons import (
         convert_segment_masks_to_yolo_seg as convert_segment_masks_to_yolo_seg,
     )
+    from ultralytics.data.semantic_tiles import Cityscape2YOLO as Cityscape2YOLO
+    from ultralytics.data.semantic_tiles import Potsdam2YOLO as Potsdam2YOLO
+    from ultralytics.data.semantic_tiles import YOLO2Cityscape as YOLO2Cityscape
     from ultralytics.geometry.segments import merge_multi_segment as merge_multi_segment
     from ultralytics.geometry.segments import min_index as min_index
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "Cityscape2YOLO": "ultralytics.data.semantic_tiles",
+        "Cityscapse2YOLO": "ultralytics.data.semantic_tiles:Cityscape2YOLO",
+        "Potsdam2YOLO": "ultralytics.data.semantic_tiles",
+        "YOLO2Cityscape": "ultralytics.data.semantic_tiles",
         "coco80_to_coco91_class": "ultralytics.data.coco",
         "coco91_to_coco80_class": "ultralytics.data.coco",
         "convert_coco": "ultralytics.data.coco",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ultralytics.data.scenes import CLASSES, ROUND, Scene, Shape, render_scene
 from ultralytics.errors import DatasetError, DatasetNotFound, nearest
 from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.plotting.colors import colors
 
 __all__ = [
     "GENERATORS",
@@ -138,18 +139,23 @@ def polygon_lines(scene: Scene) -> list[str]:
     return lines
 
 
+def _scenes(split: str, stretch: tuple[float, float] = ROUND) -> Iterator[tuple[int, Scene]]:
+    """The numbered scenes of a split."""
+    for number in range(SPLITS[split]):
+        rng = np.random.default_rng([SEED, list(SPLITS).index(split), number])
+        height, width = SIZES_HW[int(rng.integers(len(SIZES_HW)))]
+        count = int(rng.integers(1, 5))
+        yield number, render_scene(rng, height, width, count=count, stretch=stretch)
+
+
 def _write_shapes(
     root: Path, lines: Callable[[Scene], list[str]], stretch: tuple[float, float] = ROUND
 ) -> None:
-    for split_number, (split, total) in enumerate(SPLITS.items()):
+    for split in SPLITS:
         images, labels = root / "images" / split, root / "labels" / split
         images.mkdir(parents=True)
         labels.mkdir(parents=True)
-        for number in range(total):
-            rng = np.random.default_rng([SEED, split_number, number])
-            height, width = SIZES_HW[int(rng.integers(len(SIZES_HW)))]
-            count = int(rng.integers(1, 5))
-            scene = render_scene(rng, height, width, count=count, stretch=stretch)
+        for number, scene in _scenes(split, stretch):
             suffix = ".png" if number % PNG_EVERY == PNG_EVERY - 1 else ".jpg"
             file = images / f"{number:03d}{suffix}"
             file.write_bytes(_encode(scene.image, suffix))
@@ -157,9 +163,33 @@ def _write_shapes(
             (labels / f"{file.stem}.txt").write_text(text, encoding="utf-8")
 
 
-def _encode(image: NDArray[np.uint8], suffix: str) -> bytes:
+def _write_ids(root: Path) -> None:
+    """Images and class maps, images/<split> and masks/<split>."""
+    for split in SPLITS:
+        images, masks = root / "images" / split, root / "masks" / split
+        images.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for number, scene in _scenes(split):
+            (images / f"{number:03d}.jpg").write_bytes(_encode(scene.image, ".jpg"))
+            (masks / f"{number:03d}.png").write_bytes(_encode(scene.class_map(), ".png"))
+
+
+def _write_colours(root: Path) -> None:
+    """Images and painted masks, <split>/image and <split>/annotation; the background is black."""
+    painted = np.array([*(colors(i, bgr=True) for i in range(len(CLASSES))), (0, 0, 0)], np.uint8)
+    for split in SPLITS:
+        images, masks = root / split / "image", root / split / "annotation"
+        images.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for number, scene in _scenes(split):
+            name = f"{number:03d}.png"
+            (images / name).write_bytes(_encode(scene.image, ".png"))
+            (masks / name).write_bytes(_encode(painted[scene.class_map()], ".png"))
+
+
+def _encode(picture: NDArray[np.uint8], suffix: str) -> bytes:
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
-    done, data = cv2.imencode(suffix, image, options)
+    done, data = cv2.imencode(suffix, picture, options)
     if not done:
         raise DatasetError(f"OpenCV cannot write {suffix} pictures")
     return data.tobytes()
@@ -202,5 +232,7 @@ GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {
         "shapes-seg 1",
         partial(_write_shapes, lines=polygon_lines, stretch=(1.01, 1.6)),
     ),
+    "shapes-sem": ("shapes-sem 1", _write_ids),
+    "shapes-semseg": ("shapes-semseg 1", _write_colours),
     "shapes-obb": ("shapes-obb 1", partial(_write_shapes, lines=corner_lines, stretch=(1.6, 2.8))),
 }

@@ -69,6 +69,14 @@ class Scene:
     image: NDArray[np.uint8]
     shapes: tuple[Shape, ...]
 
+    def class_map(self) -> NDArray[np.uint8]:
+        """Class of every pixel (H, W): that of the shape which covers more than half of it, else the background."""
+        height, width = self.image.shape[:2]
+        ids = np.full((height, width), len(CLASSES), np.uint8)
+        for shape in self.shapes:
+            ids[_coverage(shape.outline, height, width) > 0.5] = shape.label
+        return ids
+
     def visibility(self, index: int) -> NDArray[np.int64]:
         """Of each point of a shape: 2 seen, 1 covered by a shape drawn later, 0 outside the picture."""
         points = self.shapes[index].points()

@@ -301,6 +301,7 @@ class Annotator:
         self._fill(0, top, wide, height, LEGEND_PANEL)
         for row, (name, color) in enumerate(entries[:count]):
             y = top + gap + row * step
+            self._fill(gap - 1, y - 1, gap + ascent + 1, y + ascent + 1, WHITE)  # dark colours, too
             self._fill(gap, y, gap + ascent, y + ascent, color)
             self._write(ascent + 2 * gap, y + ascent, name, WHITE)
 
