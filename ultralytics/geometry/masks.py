@@ -6,6 +6,7 @@ pixels by "> 0". Shape suffixes: N = objects; H, W = grid; n = flattened pixels.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "crop_mask",
     "mask_iou",
     "masks2segments",
+    "masks_with_pixels",
     "process_mask",
     "process_mask_native",
     "scale_masks",
@@ -98,6 +100,36 @@ def process_mask_native(
         grid = MaskGrid.of_image(protos.shape[1:], size_hw)
         return _masks_in_boxes(protos, masks_in, bboxes, grid)
     return _native_maps(protos, masks_in, bboxes, size_hw)
+
+
+def masks_with_pixels(
+    protos: Tensor,
+    masks_in: Tensor,
+    bboxes: Tensor,
+    shape: Sequence[int],
+    native: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Masks of those detections that have any pixel, and (N,) which these are.
+
+    Args:
+        protos: (nm, mh, mw) prototypes.
+        masks_in: (N, nm) coefficients.
+        bboxes: (N, 4) corners in pixels of the masks.
+        shape: height and width of the network input, or with `native` of the original image.
+        native: use `process_mask_native` instead of `process_mask` with `upsample`.
+    """
+    size_hw = (shape[0], shape[1])
+    if protos.device.type != "cpu":
+        maps = _native_maps if native else _upsampled_maps
+        masks = maps(protos, masks_in, bboxes, size_hw)
+        kept = masks.flatten(1).amax(dim=1) > 0
+        return masks[kept], kept
+    proto_hw = protos.shape[1:]
+    grid = MaskGrid.of_image(proto_hw, size_hw) if native else MaskGrid.resized(proto_hw, size_hw)
+    crops = list(decode_crops(*_arrays(protos, masks_in, bboxes), grid))
+    filled = [bool(crop.pixels.any()) for crop in crops]
+    pixels = paste_crops(itertools.compress(crops, filled), sum(filled), size_hw)
+    return torch.from_numpy(pixels), torch.tensor(filled, dtype=torch.bool)
 
 
 def scale_masks(
@@ -243,9 +275,14 @@ def _native_maps(
 
 
 def _masks_in_boxes(protos: Tensor, masks_in: Tensor, bboxes: Tensor, grid: MaskGrid) -> Tensor:
-    arrays = [values.detach().float().numpy() for values in (protos, masks_in, bboxes)]
-    crops = decode_crops(arrays[0], arrays[1], arrays[2], grid)
+    """Masks of any size, decoded on the host inside the boxes."""
+    crops = decode_crops(*_arrays(protos, masks_in, bboxes), grid)
     return torch.from_numpy(paste_crops(crops, len(masks_in), grid.size_hw))
+
+
+def _arrays(*tensors: Tensor) -> tuple[Any, Any, Any]:
+    first, second, third = (values.detach().float().numpy() for values in tensors)
+    return first, second, third
 
 
 def _sample_span(maps: Tensor, size_hw: tuple[int, int], span_yx: tuple[float, float]) -> Tensor:
