@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ultralytics.geometry.polygon_rle import polygon_edges, union_edges
-from ultralytics.geometry.rle import RunMasks, column_edges, mask_edges
+from ultralytics.geometry.polygon_rle import polygon_masks, union_edges
+from ultralytics.geometry.rle import RunMasks, mask_edges, runs_of_columns
 
 coco = pytest.importorskip("pycocotools.mask")
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -106,8 +106,11 @@ def test_a_rectangle_gives_the_edges_of_the_whole(
     crop = np.random.default_rng(0).random((rows, columns)) < 0.7
     whole = np.zeros((20, 30), bool)
     whole[corner[0] : corner[0] + rows, corner[1] : corner[1] + columns] = crop
-    columns = np.pad(crop.T, ((0, 0), (1, 1)))
-    assert column_edges(columns, corner, 20).tolist() == mask_edges(whole).tolist()
+    parts = [(corner, crop.T), ((0, 0), np.zeros((3, 0))), (corner, crop.T - 0.5)]
+    runs = runs_of_columns(parts, (20, 30))
+    expected = mask_edges(whole).tolist()
+    assert runs.edges.tolist() == expected * 2
+    assert np.diff(runs.offsets).tolist() == [len(expected), 0, len(expected)]
 
 
 def outline(rng: np.random.Generator, kind: int, size_hw: tuple[int, int]) -> NDArray[np.float64]:
@@ -133,12 +136,16 @@ def test_polygons_cover_the_pixels_they_cover_for_coco(kind: int) -> None:
         size_hw = tuple(rng.integers(1, 90, 2).tolist())
         parts = [outline(rng, kind, size_hw) for _ in range(2)]
         theirs = coco.frPyObjects([part.reshape(-1).tolist() for part in parts], *size_hw)
-        edges = [polygon_edges(part, size_hw) for part in parts]
+        masks = polygon_masks(parts, size_hw)
+        edges = [masks.own(0), masks.own(1)]
         ours = RunMasks.joined(size_hw, [*edges, union_edges(edges)])
         expected = [*theirs, coco.merge(theirs)]
         assert ours.strings() == [row["counts"].decode() for row in expected]
 
 
-def test_polygon_without_points_covers_nothing() -> None:
-    assert len(polygon_edges(np.zeros((0, 2)), (5, 5))) == 0
+def test_polygons_without_points_cover_nothing() -> None:
+    none = np.zeros((0, 2))
+    square = np.array([[1.0, 1], [4, 1], [4, 3], [1, 3]])
+    assert polygon_masks([none, square, none], (5, 5)).areas.tolist() == [0, 6, 0]
+    assert len(polygon_masks([], (5, 5))) == 0
     assert len(union_edges([])) == 0

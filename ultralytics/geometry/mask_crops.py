@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ultralytics.geometry.rle import RunMasks, column_edges
+from ultralytics.geometry.rle import RunMasks, runs_of_columns
 
 __all__ = [
     "MaskCrop",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
-Extent = tuple[int, int]
+Ints = NDArray[np.int64]
 
 PROTO_STRIDE = 4  # network pixels per prototype cell
 ROUNDING_BIAS = 0.1  # as in letterbox padding
@@ -41,6 +41,19 @@ class MaskCrop(NamedTuple):
     row: int
     column: int
     pixels: NDArray[np.bool_]
+
+
+class _Window(NamedTuple):
+    """The steps along an axis from prototype cells to some pixels of a mask."""
+
+    first_cell: int
+    last_cell: int  # one after it
+    middle: int  # size these cells are resized to
+    made: int  # size to which the part below is resized
+    used_first: int  # part of the middle pixels
+    used_last: int
+    kept_first: int  # part of the pixels made
+    kept_last: int
 
 
 @dataclass(frozen=True)
@@ -57,14 +70,14 @@ class _Axis:
     content: int
     target: int
 
-    def windows(self, wanted: Extent) -> tuple[Extent, Extent, Extent, Extent]:
-        """What to take for some of the masks' pixels: cells, the middle pixels they become, those of them that are
-        resized again, and the masks' pixels they become.
-        """
-        used, made = _window(wanted, self.content, self.target)
-        used = (used[0] + self.start, used[1] + self.start)
-        cells, middle = _window(used, self.cells, self.middle)
-        return cells, middle, used, made
+    def windows(self, wanted: Ints) -> list[_Window]:
+        """What to take for some of the masks' pixels: (N, 2) extents, first and one after the last."""
+        used, made = _windows(wanted, self.content, self.target)
+        used = used + self.start
+        cells, middle = _windows(used, self.cells, self.middle)
+        inner = np.concatenate([used - middle[:, :1], wanted - made[:, :1]], axis=1)
+        sizes = np.stack([middle[:, 1] - middle[:, 0], made[:, 1] - made[:, 0]], axis=1)
+        return [_Window(*row) for row in np.concatenate([cells, sizes, inner], axis=1).tolist()]
 
 
 @dataclass(frozen=True)
@@ -165,56 +178,61 @@ def decode_crops(
             y1 <= y < y2.
         grid: pixels of the masks.
     """
-    cells = protos.shape[1] * protos.shape[2]
-    flat = protos.reshape(len(protos), cells)
+    for (x1, y1), values in _decode(protos, coefficients, boxes, grid):
+        yield MaskCrop(y1, x1, values > 0)
+
+
+def _decode(
+    protos: Floats, coefficients: Floats, boxes: Floats, grid: MaskGrid
+) -> Iterator[tuple[tuple[int, int], NDArray[Any]]]:  # Any: float32
+    """Left top pixel of each box, and the logits of its pixels."""
+    proto_hw = protos.shape[1:]
+    flat = protos.reshape(len(protos), -1)
     height, width = grid.size_hw
-    limits = np.array([width, height, width, height])
-    edges = np.ceil(boxes.clip(0, limits)).astype(int)
+    edges = np.ceil(boxes.clip(0, np.array([width, height, width, height]))).astype(np.int64)
     edges[:, 2:] = np.maximum(edges[:, 2:], edges[:, :2])
-    step = max(1, CHUNK_CELLS // max(cells, 1))
+    columns = grid.columns.windows(edges[:, 0::2])
+    rows = grid.rows.windows(edges[:, 1::2])
+    corners = [(x, y) for x, y in edges[:, :2].tolist()]
+    step = max(1, CHUNK_CELLS // max(flat.shape[1], 1))
     for first in range(0, len(coefficients), step):
-        logits = (coefficients[first : first + step] @ flat).reshape(-1, *protos.shape[1:])
-        for one, (x1, y1, x2, y2) in zip(logits, edges[first : first + step].tolist(), strict=True):
-            yield MaskCrop(y1, x1, _interpolate(one, grid, (y1, y2), (x1, x2)) > 0)
+        part = slice(first, first + step)
+        logits = (coefficients[part] @ flat).reshape(-1, *proto_hw)
+        for one, corner, row, column in zip(
+            logits, corners[part], rows[part], columns[part], strict=True
+        ):
+            yield corner, _interpolate(one, row, column)
 
 
 def decode_runs(protos: Floats, coefficients: Floats, boxes: Floats, grid: MaskGrid) -> RunMasks:
     """Masks of detections as runs; arguments as for `decode_crops`."""
     turned = np.ascontiguousarray(protos.transpose(0, 2, 1))  # runs go down the columns
-    crops = decode_crops(turned, coefficients, boxes[:, [1, 0, 3, 2]], grid.turned)
-    height = grid.size_hw[0]
-    parts = [_crop_edges(pixels, (top, left), height) for left, top, pixels in crops]
-    return RunMasks.joined(grid.size_hw, parts)
+    parts = _decode(turned, coefficients, boxes[:, [1, 0, 3, 2]], grid.turned)
+    return runs_of_columns(parts, grid.size_hw)
 
 
 def resize_runs(masks: NDArray[Any], size_hw: tuple[int, int]) -> RunMasks:
     """Masks (N, h, w) of 0 and 1, interpolated to another size and cut at one half, as runs."""
     if masks.shape[1:] == size_hw:
         return RunMasks.from_masks(masks)
-    grid = MaskGrid.resized(masks.shape[1:], size_hw).turned
-    parts = []
-    for mask in masks:
-        columns = np.flatnonzero(mask.any(axis=0))
-        rows = np.flatnonzero(mask.any(axis=1))
-        if not len(columns):
-            parts.append(np.zeros(0, dtype=np.int64))
-            continue
-        extent_x = _reached(columns[0], columns[-1], grid.rows)
-        extent_y = _reached(rows[0], rows[-1], grid.columns)
-        values = _interpolate(mask.T.astype(np.float32) - 0.5, grid, extent_x, extent_y)
-        parts.append(_crop_edges(values > 0, (extent_y[0], extent_x[0]), size_hw[0]))
-    return RunMasks.joined(size_hw, parts)
+    grid = MaskGrid.resized(masks.shape[1:], size_hw)
+    extents = np.zeros((len(masks), 2, 2), dtype=np.int64)  # of x and y
+    for extent, mask in zip(extents, masks, strict=True):
+        for axis, side in enumerate((grid.columns, grid.rows)):
+            filled = np.flatnonzero(mask.any(axis=axis))
+            if len(filled):
+                extent[axis] = _reached(int(filled[0]), int(filled[-1]), side)
+    columns, rows = grid.columns.windows(extents[:, 0]), grid.rows.windows(extents[:, 1])
+    parts = (
+        ((y, x), _interpolate(mask.T.astype(np.float32) - 0.5, column, row))
+        for mask, (x, y), column, row in zip(
+            masks, extents[..., 0].tolist(), columns, rows, strict=True
+        )
+    )
+    return runs_of_columns(parts, size_hw)
 
 
-def _crop_edges(
-    columns: NDArray[np.bool_], corner: tuple[int, int], height: int
-) -> NDArray[np.int64]:
-    framed = np.zeros((columns.shape[0], columns.shape[1] + 2), dtype=bool)
-    framed[:, 1:-1] = columns
-    return column_edges(framed, corner, height)
-
-
-def _reached(first: int, last: int, axis: _Axis) -> Extent:
+def _reached(first: int, last: int, axis: _Axis) -> tuple[int, int]:
     """Pixels of a resized mask that can be affected by some of its cells."""
     scale = axis.target / axis.cells
     return max(math.floor((first - 1) * scale), 0), min(math.ceil((last + 2) * scale), axis.target)
@@ -229,42 +247,33 @@ def paste_crops(crops: Iterable[MaskCrop], count: int, size_hw: Sequence[int]) -
     return masks
 
 
-def _interpolate(
-    logits: Floats, grid: MaskGrid, rows: Extent, columns: Extent
-) -> NDArray[Any]:  # Any: float32
-    """Logits of some pixels of the masks, from those of the whole prototype grid."""
-    if rows[0] == rows[1] or columns[0] == columns[1]:
-        return np.zeros((rows[1] - rows[0], columns[1] - columns[0]), dtype=np.float32)
-    vertical, horizontal = grid.rows.windows(rows), grid.columns.windows(columns)
-    (cells_y, middle_y, used_y, made_y), (cells_x, middle_x, used_x, made_x) = vertical, horizontal
-    part = logits[cells_y[0] : cells_y[1], cells_x[0] : cells_x[1]]
-    part = _cut(_resize(part, middle_y, middle_x), middle_y, middle_x, used_y, used_x)
-    return _cut(_resize(part, made_y, made_x), made_y, made_x, rows, columns)
+def _interpolate(logits: Floats, row: _Window, column: _Window) -> NDArray[Any]:  # Any: float32
+    """Logits of some pixels of a mask, from those of the whole prototype grid."""
+    if row.kept_first == row.kept_last or column.kept_first == column.kept_last:
+        shape = (row.kept_last - row.kept_first, column.kept_last - column.kept_first)
+        return np.zeros(shape, dtype=np.float32)
+    part: NDArray[Any] = logits[
+        row.first_cell : row.last_cell, column.first_cell : column.last_cell
+    ]
+    part = _resize(part, row.middle, column.middle)
+    part = part[row.used_first : row.used_last, column.used_first : column.used_last]
+    part = _resize(part, row.made, column.made)
+    return part[row.kept_first : row.kept_last, column.kept_first : column.kept_last]
 
 
-def _window(wanted: Extent, source: int, target: int) -> tuple[Extent, Extent]:
-    """Stretches of two grids between common borders, at least a source pixel beyond what is wanted of the target."""
+def _windows(wanted: Ints, source: int, target: int) -> tuple[Ints, Ints]:
+    """Stretches of two grids between common borders, a source pixel or more beyond what is wanted of the target."""
     parts = math.gcd(source, target)
     small, large = source // parts, target // parts
-    first = max(wanted[0] // large - 1, 0)
-    last = min(-(-wanted[1] // large) + 1, parts)
-    return (first * small, last * small), (first * large, last * large)
+    first = np.maximum(wanted[:, 0] // large - 1, 0)
+    last = np.minimum(-(-wanted[:, 1] // large) + 1, parts)
+    borders = np.stack([first, last], axis=1)
+    return borders * small, borders * large
 
 
-def _resize(part: NDArray[Any], rows: Extent, columns: Extent) -> NDArray[Any]:  # Any: float32
+def _resize(part: NDArray[Any], height: int, width: int) -> NDArray[Any]:  # Any: float32
     import cv2
 
-    height, width = rows[1] - rows[0], columns[1] - columns[0]
     if part.shape == (height, width):
         return part
     return cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def _cut(
-    part: NDArray[Any], rows: Extent, columns: Extent, wanted_rows: Extent, wanted_columns: Extent
-) -> NDArray[Any]:
-    """The wanted stretches of an array that covers `rows` and `columns`."""
-    return part[
-        wanted_rows[0] - rows[0] : wanted_rows[1] - rows[0],
-        wanted_columns[0] - columns[0] : wanted_columns[1] - columns[0],
-    ]

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["polygon_edges", "union_edges"]
+from ultralytics.geometry.rle import RunMasks
+
+__all__ = ["polygon_masks", "union_edges"]
 
 Ints = NDArray[np.int64]
 Points = NDArray[Any]  # Any: every number type
@@ -21,20 +23,23 @@ STEPS = 5  # per pixel; odd, so that one of them is the middle of a column
 MIDDLE = STEPS // 2
 
 
-def polygon_edges(points: Points, size_hw: tuple[int, int]) -> Ints:
-    """Edges of the mask of a closed polygon (P, 2) on a canvas; what is outside of it is cut off."""
+def polygon_masks(polygons: Sequence[Points], size_hw: tuple[int, int]) -> RunMasks:
+    """A mask for each closed polygon (P, 2) on a canvas; what is outside of it is cut off."""
     height, width = size_hw
-    if len(points) == 0:
-        return np.zeros(0, dtype=np.int64)
-    x, y = _outline_steps((np.asarray(points, dtype=np.float64) * STEPS + 0.5).astype(np.int64))
-    crossing = np.flatnonzero(x[1:] != x[:-1])
+    counts = np.array([len(polygon) for polygon in polygons], dtype=np.int64)
+    corners = np.concatenate([np.zeros((0, 2)), *polygons]) * STEPS + 0.5
+    x, y, owner = _outline_steps(corners.astype(np.int64), counts)
+    crossing = np.flatnonzero((x[1:] != x[:-1]) & (owner[1:] == owner[:-1]))
     column, step = np.divmod(np.minimum(x[crossing], x[crossing + 1]), STEPS)
     kept = (step == MIDDLE) & (column >= 0) & (column < width)
     lower = np.minimum(y[crossing], y[crossing + 1])[kept]
     row = np.ceil(np.clip((lower + 0.5) / STEPS - 0.5, 0, height)).astype(np.int64)
-    positions, times = np.unique(column[kept] * height + row, return_counts=True)
-    edges: Ints = positions[times % 2 == 1]
-    return edges
+    places = height * width + 1
+    keys = owner[crossing][kept] * places + column[kept] * height + row
+    keys, times = np.unique(keys, return_counts=True)
+    masks, edges = np.divmod(keys[times % 2 == 1], places)
+    offsets = np.concatenate([[0], np.bincount(masks, minlength=len(counts)).cumsum()])
+    return RunMasks(size_hw, edges, offsets)
 
 
 def union_edges(parts: Sequence[Ints]) -> Ints:
@@ -50,9 +55,17 @@ def union_edges(parts: Sequence[Ints]) -> Ints:
     return changed
 
 
-def _outline_steps(corners: Ints) -> tuple[Ints, Ints]:
-    """Columns and rows of every step along the closed outline, in whole steps, corners included twice."""
-    start, end = corners, np.roll(corners, -1, axis=0)
+def _outline_steps(corners: Ints, counts: Ints) -> tuple[Ints, Ints, Ints]:
+    """Columns and rows, in whole steps, of every step along closed outlines, and which outline it is of.
+
+    Args:
+        corners: corners of all outlines, one after the other.
+        counts: corners of each.
+    """
+    following = np.arange(len(corners)) + 1
+    filled = counts > 0
+    following[counts.cumsum()[filled] - 1] = (counts.cumsum() - counts)[filled]
+    start, end = corners, corners[following]
     span = np.abs(end - start)
     flat = span[:, 0] >= span[:, 1]  # the walk advances by one column, otherwise by one row
     along = np.where(flat, 0, 1)
@@ -69,7 +82,6 @@ def _outline_steps(corners: Ints) -> tuple[Ints, Ints]:
     place = np.where(swapped[walk], length[walk] - place, place)
     forward = low[walk, along[walk]] + place
     sideways = (low[walk, 1 - along[walk]] + slope[walk] * place + 0.5).astype(np.int64)
-    return (
-        np.where(flat[walk], forward, sideways),
-        np.where(flat[walk], sideways, forward),
-    )
+    level = flat[walk]
+    owner = np.repeat(np.arange(len(counts)), counts)[walk]
+    return np.where(level, forward, sideways), np.where(level, sideways, forward), owner

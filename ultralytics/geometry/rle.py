@@ -8,7 +8,7 @@ counts in groups of five bits (spec chapter 45, 6).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RunMasks", "column_edges", "mask_edges"]
+__all__ = ["RunMasks", "mask_edges", "runs_of_columns"]
 
 Ints = NDArray[np.int64]
 Array = NDArray[Any]  # Any: every dtype whose non-zero values are the mask
@@ -34,24 +34,6 @@ def mask_edges(mask: Array) -> Ints:
     return np.concatenate(
         [np.array(starts, dtype=np.int64), changes, np.array(ends, dtype=np.int64)]
     )
-
-
-def column_edges(columns: Array, corner: tuple[int, int], height: int) -> Ints:
-    """Edges of a mask whose pixels are all inside a rectangle.
-
-    Args:
-        columns: (w, h + 2) booleans, a row per column of the rectangle from left to right; the first and the last
-            value of each are False and stand for the pixels above and below.
-        corner: row and column of the rectangle's first pixel.
-        height: rows of the whole mask.
-    """
-    rows = columns.shape[1] - 2
-    column, row = np.divmod(np.flatnonzero(columns[:, 1:] != columns[:, :-1]), rows + 1)
-    edges = (column + corner[1]) * height + row + corner[0]
-    if rows == height:  # a run goes on from the foot of a column to the top of the next
-        joint = np.flatnonzero(edges[1:] == edges[:-1])
-        edges = np.delete(edges, np.concatenate([joint, joint + 1]))
-    return edges
 
 
 @dataclass(frozen=True)
@@ -180,12 +162,13 @@ class RunMasks:
         for row in np.flatnonzero(pairs.any(axis=1)).tolist():
             columns = np.flatnonzero(pairs[row])
             near = others.pick(columns)
-            before = _covered_before(self._own(row), near.edges)
+            before = _covered_before(self.own(row), near.edges)
             before[::2] *= -1
             shared[row, columns] = _segment_sums(before, near.offsets)
         return shared
 
-    def _own(self, row: int) -> Ints:
+    def own(self, row: int) -> Ints:
+        """Edges of one mask."""
         return self.edges[self.offsets[row] : self.offsets[row + 1]]
 
     def _near(self, others: RunMasks) -> NDArray[np.bool_]:
@@ -222,6 +205,39 @@ class RunMasks:
         lengths = [np.diff(bound).astype(np.int64) for bound in bounds]
         offsets = np.cumsum([0, *map(len, lengths)], dtype=np.int64)
         return np.concatenate([np.zeros(0, dtype=np.int64), *lengths]), offsets
+
+
+def runs_of_columns(
+    parts: Iterable[tuple[tuple[int, int], Array]], size_hw: tuple[int, int]
+) -> RunMasks:
+    """Masks whose pixels are all inside a rectangle each.
+
+    Args:
+        parts: row and column of a rectangle's first pixel, and its (w, h) values, a row per column of the rectangle
+            from left to right; values above 0 are the mask.
+        size_hw: height and width of the masks.
+    """
+    corners, heights, changes = [], [], []
+    for corner, columns in parts:
+        width, height = columns.shape
+        framed = np.zeros((width, height + 2), dtype=bool)  # with the pixels above and below
+        np.greater(columns, 0, out=framed[:, 1:-1])
+        changes.append((framed[:, 1:] != framed[:, :-1]).ravel().nonzero()[0])
+        corners.append(corner)
+        heights.append(height + 1)
+    counts = np.array([len(change) for change in changes], dtype=np.int64)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    place = np.concatenate([np.zeros(0, dtype=np.int64), *changes])
+    first = np.array(corners, dtype=np.int64).reshape(-1, 2)[owner]
+    column, row = np.divmod(place, np.array(heights, dtype=np.int64)[owner])
+    edges = (column + first[:, 1]) * size_hw[0] + row + first[:, 0]
+    # a run goes on from the foot of a column to the top of the next
+    joint = np.flatnonzero((edges[1:] == edges[:-1]) & (owner[1:] == owner[:-1]))
+    if len(joint):
+        gone = np.concatenate([joint, joint + 1])
+        edges, owner = np.delete(edges, gone), np.delete(owner, gone)
+        counts = np.bincount(owner, minlength=len(counts))
+    return RunMasks(size_hw, edges, np.concatenate([[0], counts.cumsum()]))
 
 
 def _covered_before(edges: Ints, positions: Ints) -> Ints:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ultralytics.geometry.polygon_rle import polygon_edges, union_edges
+from ultralytics.geometry.polygon_rle import polygon_masks, union_edges
 from ultralytics.geometry.rle import RunMasks
 from ultralytics.utils.metrics.coco import CocoEvaluator, CocoSummary, rows_by_image
 
@@ -75,9 +75,8 @@ def read_segmentations(
 
 def _edges_of(segmentation: Any, size_hw: tuple[int, int]) -> NDArray[np.int64]:
     if isinstance(segmentation, list):
-        return union_edges(
-            [polygon_edges(np.reshape(part, (-1, 2)), size_hw) for part in segmentation]
-        )
+        parts = polygon_masks([np.reshape(part, (-1, 2)) for part in segmentation], size_hw)
+        return union_edges([parts.own(row) for row in range(len(parts))])
     if tuple(segmentation["size"]) != tuple(size_hw):
         raise ValueError(f"a mask of size {segmentation['size']} in an image of {list(size_hw)}")
     counts = segmentation["counts"]

@@ -12,11 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ultralytics.geometry.mask_crops import MaskGrid, decode_runs, resize_runs
-from ultralytics.geometry.polygon_rle import polygon_edges
+from ultralytics.geometry.mask_crops import MaskGrid, decode_runs
+from ultralytics.geometry.polygon_rle import polygon_masks
 from ultralytics.geometry.rle import RunMasks
 
-__all__ = ["LabelOutlines", "masks_of_boxes", "split_outputs", "target_maps", "target_masks"]
+__all__ = [
+    "LabelOutlines",
+    "best_of_each_class",
+    "masks_of_boxes",
+    "split_outputs",
+    "target_maps",
+]
 
 
 def split_outputs(preds: Any) -> tuple[Any, Tensor]:
@@ -58,11 +64,6 @@ def target_maps(masks: Tensor, index: int, rows: Tensor, overlap: bool) -> NDArr
     return masks[index].numpy() == numbers[:, None, None]
 
 
-def target_masks(maps: NDArray[Any], size_hw: tuple[int, int]) -> RunMasks:
-    """Targets on the pixels of the predictions."""
-    return resize_runs(maps, size_hw)
-
-
 class LabelOutlines:
     """Polygons of the labels of a data set, as masks in original pixels by COCO's rule.
 
@@ -78,5 +79,12 @@ class LabelOutlines:
         """Classes (G,) and masks of the objects of an image."""
         label = self.labels[self.positions[im_file]]
         scale = np.array([size_hw[1], size_hw[0]])
-        parts = [polygon_edges(np.asarray(s) * scale, size_hw) for s in label["segments"]]
-        return np.asarray(label["cls"]).reshape(-1), RunMasks.joined(size_hw, parts)
+        outlines = [np.asarray(outline) * scale for outline in label["segments"]]
+        return np.asarray(label["cls"]).reshape(-1), polygon_masks(outlines, size_hw)
+
+
+def best_of_each_class(classes: NDArray[Any], limit: int) -> NDArray[np.int64]:
+    """Rows of the first detections of each class, at most `limit` of one."""
+    order = np.argsort(classes, kind="stable")
+    starts = np.searchsorted(classes[order], classes[order])
+    return np.sort(order[np.arange(len(order)) - starts < limit])

@@ -1,9 +1,10 @@
 """Validator of instance segmentation: boxes against boxes, and masks against masks.
 
 Masks of predictions are compared on the grid of the prototypes, a quarter of the network input, or in pixels of the
-network input where files are written (`save_json`, `save_txt`), as the interface defines it. They are run lengths, one
-image at a time, so memory stays flat. A validation that stands alone also evaluates masks in original pixels the COCO
-way (`metrics.coco_seg`); these masks are also the ones in the files. Specification chapter 45, 5.2 and 6.
+network input where files are written (`save_json`, `save_txt`), as the interface defines it. A validation that stands
+alone also evaluates masks in original pixels the COCO way (`metrics.coco_seg`); these masks are also the ones in the
+files. Masks finer than the prototypes are runs, of one image at a time, so memory stays flat. Specification chapter 45,
+5.2 and 6.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ultralytics.engine.validator import Batch
-from ultralytics.geometry.mask_crops import MaskGrid
+from ultralytics.geometry.mask_crops import MaskGrid, resize_runs
 from ultralytics.geometry.masks import mask_iou, process_mask
+from ultralytics.geometry.rle import RunMasks
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.val import MATRIX_CONF, Prediction
 from ultralytics.models.yolo.segment.masks import (
     LabelOutlines,
+    best_of_each_class,
     masks_of_boxes,
     split_outputs,
     target_maps,
-    target_masks,
 )
 from ultralytics.utils.metrics.coco import CocoEvaluator, evaluate_files
 from ultralytics.utils.metrics.coco_masks import evaluate_mask_files
@@ -76,60 +79,59 @@ class SegmentationValidator(DetectionValidator):
         found = super()._process_batch(preds, batch)
         if not len(batch["cls"]) or not len(preds["cls"]):
             return {**found, "tp_m": np.zeros((len(preds["cls"]), self.niou), dtype=bool)}
-        on_device = preds["proto"].device.type != "cpu" and not self._full_size
-        overlap = (
-            self._dense_overlap(preds, batch) if on_device else self._mask_overlap(preds, batch)
-        )
+        measure = self._sharp_overlap if self._full_size else self._coarse_overlap
+        overlap = measure(preds, batch)
         matches = self.match_predictions(preds["cls"], batch["cls"], overlap)
         return {**found, "tp_m": matches.numpy()}
 
-    def _mask_overlap(self, preds: Prediction, batch: Batch) -> Tensor:
-        """(G, N) overlap of masks on the host; 0 for pairs of different class."""
-        height, width = batch["imgsz"]
-        proto_h, proto_w = preds["proto"].shape[1:]
-        size_hw = (height, width) if self._full_size else (proto_h, proto_w)
-        scale = torch.tensor([size_hw[1] / width, size_hw[0] / height] * 2)
-        grid = MaskGrid.resized((proto_h, proto_w), size_hw)
-        found = masks_of_boxes(preds, preds["bboxes"] * scale, grid)
-        alike = (batch["cls"][:, None] == preds["cls"]).numpy()
-        overlap = target_masks(batch["masks"], size_hw).overlap(found, alike)
-        return torch.from_numpy(overlap).float()
-
-    def _dense_overlap(self, preds: Prediction, batch: Batch) -> Tensor:
-        """(G, N) overlap of masks on the device of the network."""
-        proto, grid = preds["proto"], preds["proto"].shape[1:]
+    def _coarse_overlap(self, preds: Prediction, batch: Batch) -> Tensor:
+        """(G, N) overlap of masks on the grid of the prototypes, on the device of the network."""
+        proto, grid = preds["proto"], tuple(preds["proto"].shape[1:])
         coefficients, boxes = (preds[k].to(proto.device) for k in ("coefficients", "bboxes"))
         found = process_mask(proto, coefficients, boxes, batch["imgsz"])
         targets = torch.as_tensor(batch["masks"], dtype=torch.float32, device=proto.device)
         if targets.shape[1:] != grid:
-            targets = torch.nn.functional.interpolate(
-                targets[None], tuple(grid), mode="bilinear", align_corners=False
-            )[0]
-            targets = (targets > 0.5).float()
+            sized = interpolate(targets[None], grid, mode="bilinear", align_corners=False)[0]
+            targets = (sized > 0.5).float()
         return mask_iou(targets.flatten(1), found.flatten(1).float()).cpu()
 
+    def _sharp_overlap(self, preds: Prediction, batch: Batch) -> Tensor:
+        """(G, N) overlap of masks in pixels of the network input, as runs; 0 for pairs of different class."""
+        height, width = batch["imgsz"]
+        grid = MaskGrid.resized(preds["proto"].shape[1:], (height, width))
+        found = masks_of_boxes(preds, preds["bboxes"], grid)
+        alike = (batch["cls"][:, None] == preds["cls"]).numpy()
+        overlap = resize_runs(batch["masks"], (height, width)).overlap(found, alike)
+        return torch.from_numpy(overlap).float()
+
     def scale_preds(self, predn: Prediction, pbatch: Batch) -> Prediction:
-        """Predictions in pixels of the original image, with their masks as "runs"."""
+        """Predictions in pixels of the original image; where files are written, with their masks as "runs"."""
         scaled: dict[str, Any] = super().scale_preds(predn, pbatch)
-        grid = MaskGrid.letterboxed(
-            predn["proto"].shape[1:], pbatch["ori_shape"][:2], pbatch["ratio_pad"]
-        )
-        return {**scaled, "runs": masks_of_boxes(predn, scaled["bboxes"], grid)}
+        if self._full_size:
+            scaled["runs"] = self._image_masks(scaled, pbatch)
+        return scaled
+
+    def _image_masks(self, scaled: Prediction, pbatch: Batch) -> RunMasks:
+        proto_hw, image_hw = scaled["proto"].shape[1:], pbatch["ori_shape"][:2]
+        grid = MaskGrid.letterboxed(proto_hw, image_hw, pbatch["ratio_pad"])
+        return masks_of_boxes(scaled, scaled["bboxes"], grid)
 
     def _add_to_coco(self, scaled: Prediction, pbatch: Batch) -> None:
         super()._add_to_coco(scaled, pbatch)
         assert self._outlines is not None  # made with the evaluators
-        found: Any = scaled["runs"]  # Any: RunMasks, which no prediction of another task has
+        judge = self._coco["M"]
+        rows = best_of_each_class(scaled["cls"].numpy(), judge.limits[-1])
+        kept = {key: scaled[key][rows] for key in self.host_keys}
+        runs: Any = scaled.get("runs")  # Any: RunMasks or None
+        if runs is None:
+            found = self._image_masks({**kept, "proto": scaled["proto"]}, pbatch)
+        else:
+            found = runs.pick(rows)
         classes, truth = self._outlines.of(pbatch["im_file"], found.size_hw)
-        found_classes = scaled["cls"].numpy()
-        self._coco["M"].add_overlaps(
-            scaled["conf"].numpy(),
-            found_classes,
-            found.areas,
-            classes,
-            truth.areas,
-            truth.overlap(found, classes[:, None] == found_classes),
-        )
+        found_classes = kept["cls"].numpy()
+        overlap = truth.overlap(found, classes[:, None] == found_classes)
+        scores = kept["conf"].numpy()
+        judge.add_overlaps(scores, found_classes, found.areas, classes, truth.areas, overlap)
 
     # ---------------------------------------------------------------- files
 
