@@ -16,6 +16,7 @@ from torch import Tensor
 
 __all__ = [
     "batch_probiou",
+    "cut_rotated",
     "probiou",
     "regularize_rboxes",
     "xywhr2xyxyxyxy",
@@ -97,6 +98,36 @@ def xyxyxyxy2xywhr(x: Boxes) -> Boxes:
     if isinstance(x, Tensor):
         return torch.as_tensor(boxes, dtype=x.dtype, device=x.device)
     return boxes
+
+
+def cut_rotated(
+    polygon_P2: np.ndarray[Any, Any], width: float, height: float
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """What a width x height frame shows of a polygon: corner box (4,), and corners (4, 2) of a rectangle around it.
+
+    The rectangle has the angle of the smallest one around the whole polygon, so its corners may lie outside. Of the
+    polygon the convex hull counts. Both are zero when nothing is visible.
+    """
+    import cv2
+
+    nothing = np.zeros(4, polygon_P2.dtype), np.zeros((4, 2), polygon_P2.dtype)
+    frame = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    points = np.ascontiguousarray(polygon_P2, np.float32)
+    hull = cv2.convexHull(points)
+    if len(hull) < 3:
+        return nothing
+    area, visible = cv2.intersectConvexConvex(hull, frame)
+    if not area > 0 or visible is None:
+        return nothing
+    visible = visible.reshape(-1, 2)
+    _, (w, h), degrees = cv2.minAreaRect(points)
+    angle = math.radians(degrees + 90 if w < h else degrees)
+    axes = np.array([(math.cos(angle), -math.sin(angle)), (math.sin(angle), math.cos(angle))])
+    along = visible @ axes
+    (u0, v0), (u1, v1) = along.min(axis=0), along.max(axis=0)
+    corners = np.array([(u1, v1), (u1, v0), (u0, v0), (u0, v1)]) @ axes.T
+    box = np.concatenate((visible.min(axis=0), visible.max(axis=0)))
+    return box, corners.astype(np.float32)
 
 
 def regularize_rboxes(rboxes: Tensor) -> Tensor:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ultralytics.geometry import boxes as convert
+from ultralytics.geometry.rotated import cut_rotated
 from ultralytics.geometry.segments import resample_segments
 
 __all__ = ["Bboxes", "Instances", "to_2tuple", "to_4tuple"]
@@ -201,7 +201,8 @@ class Instances:
         if preserve_obb:
             for i, polygon in enumerate(self.segments):
                 if ((polygon < 0) | (polygon > (w, h))).any():
-                    self.bboxes[i], self.segments[i] = _cut_rotated(polygon, w, h)
+                    self.bboxes[i], corners = cut_rotated(polygon, w, h)
+                    self.segments[i] = resample_segments([corners], n=len(polygon))[0]
         else:
             _clamp(self.bboxes[:, 0::2], w)
             _clamp(self.bboxes[:, 1::2], h)
@@ -275,27 +276,6 @@ def clip_keypoints(keypoints_NK3: Array, w: int, h: int) -> None:
     keypoints_NK3[..., 2][(x < 0) | (y < 0) | (x > w) | (y > h)] = 0
     _clamp(x, w)
     _clamp(y, h)
-
-
-def _cut_rotated(polygon_P2: Array, w: int, h: int) -> tuple[Array, Array]:
-    """Corner box of the visible part, and the rectangle around it along the polygon's own axes."""
-    nothing = np.zeros(4, polygon_P2.dtype), np.zeros_like(polygon_P2)
-    frame = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32)
-    hull = cv2.convexHull(np.ascontiguousarray(polygon_P2, np.float32))
-    if len(hull) < 3:
-        return nothing
-    area, visible = cv2.intersectConvexConvex(hull, frame)
-    if not area > 0 or visible is None:
-        return nothing
-    visible = visible.reshape(-1, 2)
-    _, (width, height), degrees = cv2.minAreaRect(np.ascontiguousarray(polygon_P2, np.float32))
-    angle = np.deg2rad(degrees + 90 if width < height else degrees)
-    axes = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
-    along = visible @ axes
-    (u0, v0), (u1, v1) = along.min(axis=0), along.max(axis=0)
-    corners = np.array([(u1, v1), (u1, v0), (u0, v0), (u0, v1)]) @ axes.T
-    rectangle = resample_segments([corners.astype(np.float32)], n=len(polygon_P2))[0]
-    return np.concatenate((visible.min(axis=0), visible.max(axis=0))), rectangle
 
 
 def _join_segments(parts: list[Array], axis: int) -> Array:

@@ -27,7 +27,12 @@ from ultralytics.data.augment.format import draw_masks
 from ultralytics.geometry.outlines import Outlines
 from ultralytics.geometry.segments import resample_segments
 
-__all__ = ["FastSegmentPipeline"]
+__all__ = [
+    "FastSegmentPipeline",
+    "outlines_on_canvas",
+    "transform_points",
+    "worth_keeping",
+]
 
 EXACT_POINTS = 1000
 STEP_PX = 0.25  # between points of an outline, in the output
@@ -54,9 +59,9 @@ class FastSegmentPipeline(FastDetectPipeline):
         points = outlines.points
         if placing.canvas is not None:
             np.clip(points, 0, np.array(placing.canvas, np.float32), out=points)
-        moved = outlines._replace(points=_transform(points, placing.matrix))
+        moved = outlines._replace(points=transform_points(points, placing.matrix))
         boxes = moved.visible_boxes(side, side)
-        keep = _worth_keeping(old[numbers], boxes, placing)
+        keep = worth_keeping(old[numbers], boxes, placing)
         moved, boxes, numbers = moved.pick(keep), boxes[keep], numbers[keep]
         _into_boxes(moved, boxes)
         for axis, wanted in ((1, placing.flip[0]), (0, placing.flip[1])):
@@ -76,10 +81,10 @@ class FastSegmentPipeline(FastDetectPipeline):
         parts = [self.dataset.store.outlines(patch.number) for patch in patches]
         if self.exact:
             parts = _resampled(parts)
-        placed = _on_canvas(parts, patches)
+        placed = outlines_on_canvas(parts, patches)
         if self.exact:
             return placed, np.arange(len(placed.counts))
-        seen = placed._replace(points=_transform(placed.points, placing.matrix)).extents()
+        seen = placed._replace(points=transform_points(placed.points, placing.matrix)).extents()
         numbers = np.flatnonzero(((seen[:, 2:] > 0) & (seen[:, :2] < self.imgsz)).all(axis=1))
         step = STEP_PX / _magnification(placing)
         return placed.pick(numbers).dense(step, most=EXACT_POINTS), numbers
@@ -97,7 +102,7 @@ def _resampled(parts: list[Outlines]) -> list[Outlines]:
     return even
 
 
-def _on_canvas(parts: list[Outlines], patches: list[Patch]) -> Outlines:
+def outlines_on_canvas(parts: list[Outlines], patches: list[Patch]) -> Outlines:
     """The polygons of all patches, in pixels of the canvas."""
     places = patch_places(patches).repeat([len(part.points) for part in parts], axis=0)
     points = np.concatenate([part.points for part in parts]) * places[:, :2] + places[:, 2:]
@@ -105,7 +110,8 @@ def _on_canvas(parts: list[Outlines], patches: list[Patch]) -> Outlines:
     return Outlines(points, np.concatenate(([0], np.cumsum(counts))))
 
 
-def _transform(points: Floats, matrix: npt.NDArray[np.float32]) -> Floats:
+def transform_points(points: Floats, matrix: npt.NDArray[np.float32]) -> Floats:
+    """Points (P, 2) moved by the first two rows of a matrix."""
     moved: Floats = points @ matrix[:2, :2].T
     moved += matrix[:2, 2]
     return moved
@@ -117,7 +123,7 @@ def _magnification(placing: Placing) -> float:
     return max(float(np.linalg.norm(linear, ord=2)), 1e-3)
 
 
-def _worth_keeping(old: Floats, new: Floats, placing: Placing) -> npt.NDArray[np.bool_]:
+def worth_keeping(old: Floats, new: Floats, placing: Placing) -> npt.NDArray[np.bool_]:
     """Objects of which enough is left; those outside a mosaic's canvas are not."""
     scaled = old * np.float32(placing.scale)
     keep = RandomPerspective.box_candidates(scaled.T, new.T, area_thr=MIN_AREA_SHARE_POLYGON)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ultralytics.data.augment.fast import FastDetectPipeline
+from ultralytics.data.augment.fast_corners import FastCornerPipeline
 from ultralytics.data.augment.fast_segment import FastSegmentPipeline
 
 __all__ = ["PIPELINES", "choose_pipeline"]
 
-PIPELINES: tuple[type[FastDetectPipeline], ...] = (FastDetectPipeline, FastSegmentPipeline)
+PIPELINES: tuple[type[FastDetectPipeline], ...] = (
+    FastDetectPipeline,
+    FastSegmentPipeline,
+    FastCornerPipeline,
+)
 
 
 def choose_pipeline(dataset: Any, hyp: Any) -> type[FastDetectPipeline] | None:
