@@ -71,7 +71,7 @@ def _cut(outlines: Outlines, width: int, height: int) -> Outlines:
         return outlines
     polygons = [
         cut_rotated(polygon, width, height)[1] if is_cut else polygon
-        for polygon, is_cut in zip(outlines.split(), leaves.tolist(), strict=True)
+        for polygon, is_cut in zip(outlines.split(), leaves, strict=True)
     ]
     counts = [len(polygon) for polygon in polygons]
     return Outlines(np.concatenate(polygons), np.concatenate(([0], np.cumsum(counts))))
