@@ -66,7 +66,8 @@ class FastCornerPipeline(FastDetectPipeline):
 def _cut(outlines: Outlines, width: int, height: int) -> Outlines:
     """The polygons; those that leave the frame as the rectangles around their visible parts."""
     around = outlines.extents()
-    leaves = ((around < 0) | (around > (width, height, width, height))).any(axis=1)
+    frame = np.array([width, height, width, height], np.float32)
+    leaves = np.logical_or(around < 0, around > frame).any(axis=1)
     if not leaves.any():
         return outlines
     polygons = [
