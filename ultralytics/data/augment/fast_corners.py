@@ -67,13 +67,12 @@ def _cut(outlines: Outlines, width: int, height: int) -> Outlines:
     """The polygons; those that leave the frame as the rectangles around their visible parts."""
     around = outlines.extents()
     frame = np.array([width, height, width, height], np.float32)
-    leaves = np.logical_or(around < 0, around > frame).any(axis=1)
-    if not leaves.any():
+    leaving = np.flatnonzero(((around < 0) | (around > frame)).any(axis=1)).tolist()
+    if not leaving:
         return outlines
-    polygons = [
-        cut_rotated(polygon, width, height)[1] if is_cut else polygon
-        for polygon, is_cut in zip(outlines.split(), leaves, strict=True)
-    ]
+    polygons = outlines.split()
+    for number in leaving:
+        polygons[number] = cut_rotated(polygons[number], width, height)[1]
     counts = [len(polygon) for polygon in polygons]
     return Outlines(np.concatenate(polygons), np.concatenate(([0], np.cumsum(counts))))
 
