@@ -215,3 +215,29 @@ def test_true_tracks_are_compared(stream: bool, model: Any, tmp_path: Path) -> N
     numbers = model.metrics.results
     assert (numbers["MOTA"], numbers["IDF1"], numbers["IDSW"]) == (1, 1, 0)
     assert numbers["HOTA"] == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["yolo11n-seg", "yolo11n-pose", "yolo11n-obb", "yolo11n"])
+@pytest.mark.parametrize("tracker", ["tracktrack", "botsort"])
+def test_every_task_is_followed_whole(name: str, tracker: str, tmp_path: Path) -> None:
+    """Masks, keypoints and rotated boxes stay with their rows; an untrained network finds enough at a low score."""
+    file = tmp_path / "mine.yaml"
+    text = find_tracker_file(tracker).read_text().replace("with_reid: False", "with_reid: True")
+    for key in ("track_high_thresh", "track_low_thresh", "new_track_thresh"):
+        text = "\n".join(f"{key}: 0.0" if row.startswith(key) else row for row in text.splitlines())
+    file.write_text(text)
+    torch.manual_seed(0)
+    model = YOLO(f"{name}.yaml")
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (*SIZE, 3), np.uint8)
+    for _ in range(3):
+        (result,) = model.track(
+            picture, persist=True, tracker=file, conf=1e-6, imgsz=64, max_det=8, verbose=False
+        )
+    found = result.boxes if result.obb is None else result.obb
+    assert len(found) > 0
+    assert found.is_track
+    assert len(set(found.id.tolist())) == len(found)
+    for field in (result.masks, result.keypoints):
+        assert field is None or len(field) == len(found)

@@ -57,7 +57,7 @@ class Observer:
         """
         self._facts = [{} for _ in results]
         for i, facts in enumerate(self._facts):
-            if self.looks:
+            if self.looks and len(results[i]) == len(anchors[i]):  # segment drops empty masks later
                 features = pooled_features([level[i] for level in self._maps], anchors[i])
                 facts["feats"] = results[i].feats = features.float().cpu().numpy()
             if self.recovers:

@@ -18,6 +18,7 @@ class PosePredictor(DetectionPredictor):
     """Predictor of the pose task; its results hold `boxes` and `keypoints`."""
 
     has_columns = True
+    recovers_suppressed = False  # a removed box would come without the rest of its result
 
     def construct_result(
         self, pred: Tensor, img: Tensor, orig_img: np.ndarray[Any, Any], img_path: str

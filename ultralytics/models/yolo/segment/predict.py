@@ -25,6 +25,7 @@ class SegmentationPredictor(DetectionPredictor):
     """
 
     has_columns = True
+    recovers_suppressed = False  # a removed box would come without the rest of its result
 
     def postprocess(self, preds: Any, img: Tensor, orig_imgs: Any, **kwargs: Any) -> list[Results]:
         """Results of a batch; see the base class."""
