@@ -24,15 +24,6 @@ from ultralytics.utils.torch_utils.info import (
 
 TABLE = json.loads((Path(__file__).parent / "architectures.json").read_text(encoding="utf-8"))
 FILES: dict[str, Any] = TABLE["files"]
-# Parts of the interface that other work adds; an entry here is skipped until its class exists.
-LATER = frozenset(
-    {
-        "RTDETRDetectionModel",
-        "WorldModel",
-        "YOLOEModel",
-        "YOLOESegModel",
-    }
-)
 
 
 class Figures(NamedTuple):
@@ -84,12 +75,7 @@ def _unfilled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def build(stem: str, letter: str = "") -> Any:
     """The network of a file, with arbitrary weights."""
-    name = FILES[stem]["model"]
-    try:
-        model_class = getattr(tasks, name)
-    except NotImplementedError:
-        assert name in LATER
-        pytest.skip(f"{name} is not there yet")
+    model_class = getattr(tasks, FILES[stem]["model"])
     return model_class(scaled_name(stem, letter), verbose=False)
 
 
@@ -134,12 +120,10 @@ def test_published_operations(stem: str) -> None:
 
 
 def test_the_packaged_files_are_the_listed_ones() -> None:
-    packaged = {path.stem for path in MODELS.rglob("*.yaml")} - {"yolo11-semseg"}
-    absent = {stem for stem, entry in FILES.items() if entry["model"] in LATER}
-    assert packaged | absent == set(FILES)
+    assert {path.stem for path in MODELS.rglob("*.yaml")} - {"yolo11-semseg"} == set(FILES)
 
 
-@pytest.mark.parametrize("stem", [stem for stem in FILES if FILES[stem]["model"] not in LATER])
+@pytest.mark.parametrize("stem", FILES)
 def test_scales_of_a_file_are_the_listed_ones(stem: str) -> None:
     assert sorted(yaml_model_load(f"{stem}.yaml").get("scales") or [""]) == sorted(
         FILES[stem]["scales"]
