@@ -41,6 +41,7 @@ __all__ = [
     "Source",
     "boxes_on_canvas",
     "label_entries",
+    "moved_boxes",
     "patch_places",
     "snap",
 ]
@@ -218,7 +219,7 @@ class FastDetectPipeline:
     def objects(self, patches: list[Patch], placing: Placing) -> dict[str, Tensor]:
         """The label entries of a sample: `cls`, `bboxes` and `batch_idx`."""
         rows, old = boxes_on_canvas(patches, placing.canvas)
-        keep, new = _moved_boxes(old, placing, self.imgsz)
+        keep, new = moved_boxes(old, placing, self.imgsz)
         return label_entries(rows[keep, :1], new[keep], placing.flip, self.imgsz)
 
     def output(self) -> Tensor:
@@ -423,7 +424,7 @@ def label_entries(
     }
 
 
-def _moved_boxes(old: Floats, placing: Placing, side: int) -> tuple[npt.NDArray[np.bool_], Floats]:
+def moved_boxes(old: Floats, placing: Placing, side: int) -> tuple[npt.NDArray[np.bool_], Floats]:
     """Which boxes are worth keeping, and all of them moved and cut at the output."""
     new = _moved(old, placing.matrix)
     np.maximum(new, 0, out=new)

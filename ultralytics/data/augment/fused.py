@@ -6,6 +6,7 @@ from typing import Any
 
 from ultralytics.data.augment.fast import FastDetectPipeline
 from ultralytics.data.augment.fast_corners import FastCornerPipeline
+from ultralytics.data.augment.fast_keypoints import FastKeypointPipeline
 from ultralytics.data.augment.fast_segment import FastSegmentPipeline
 
 __all__ = ["PIPELINES", "choose_pipeline"]
@@ -14,6 +15,7 @@ PIPELINES: tuple[type[FastDetectPipeline], ...] = (
     FastDetectPipeline,
     FastSegmentPipeline,
     FastCornerPipeline,
+    FastKeypointPipeline,
 )
 
 
