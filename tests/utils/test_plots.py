@@ -113,6 +113,17 @@ def test_masks_and_keypoints_are_drawn() -> None:
         assert (drawn != plain).any()
 
 
+def test_numbered_maps_of_single_objects_belong_to_their_images() -> None:
+    images = np.zeros((2, 3, 40, 40), np.uint8)
+    maps = np.zeros((2, 10, 10), np.float32)
+    maps[1, 2:8, 2:8] = 1
+    labels = {"cls": np.zeros(1), "batch_idx": np.ones(1), "masks": maps}
+    drawn = plot_images(labels, images, save=False)
+    assert isinstance(drawn, np.ndarray)
+    tiles = drawn[:40, 1:39], drawn[40:, 1:39]  # one below the other
+    assert [int((tile[12:28] > 40).any(-1).sum()) for tile in tiles] == [0, 16 * 24]
+
+
 def test_label_and_result_diagrams(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     plot_labels(rng.uniform(0.2, 0.8, (30, 4)), rng.integers(0, 2, 30), {0: "a", 1: "b"}, tmp_path)

@@ -224,7 +224,7 @@ def masks2segments(
 
     array = masks.detach().cpu().numpy() if isinstance(masks, Tensor) else masks
     outlines = []
-    for mask in np.ascontiguousarray(array.astype(np.uint8)):
+    for mask in np.ascontiguousarray(array.astype(np.uint8, copy=False)):
         found = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
         parts = [contour.reshape(-1, 2) for contour in found]
         if not parts:

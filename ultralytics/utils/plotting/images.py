@@ -181,7 +181,7 @@ def _draw_objects(
     shown = np.arange(len(own)) if conf is None else np.flatnonzero(~(conf <= look.conf_thres))
     height, width = np.asarray(pen.result()).shape[:2]
     if len(batch.get("masks", ())):
-        masks = _instance_masks(batch["masks"], own, image, len(own))[shown]
+        masks = _instance_masks(batch["masks"], own, image, len(batch["batch_idx"]))[shown]
         sized = [cv2.resize(m, (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
         palette = [colors(c, bgr=True) for c in classes[shown]]
         if sized:
@@ -223,10 +223,11 @@ def _corners(boxes: Array, width: int, height: int, scale: float) -> Array:
     return ops.xywhr2xyxyxyxy(boxes) if boxes.shape[1] == 5 else ops.xywh2xyxy(boxes[:, :4])
 
 
-def _instance_masks(masks: Array, own: Array, image: int, count: int) -> Array:
-    """(n, h, w) masks of one image, from one mask per object or one numbered map per image."""
-    if len(masks) > image and masks.max() > 1:
-        return (masks[image][None] == np.arange(1, count + 1)[:, None, None]).astype(np.uint8)
+def _instance_masks(masks: Array, own: Array, image: int, objects: int) -> Array:
+    """(n, h, w) masks of one image, from one mask per object of the batch or one numbered map per image."""
+    if len(masks) != objects or masks.max() > 1:
+        numbers = np.arange(1, len(own) + 1)[:, None, None]
+        return (masks[image] == numbers).astype(np.uint8)
     return masks[own].astype(np.uint8)
 
 
