@@ -7,7 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["bias_init_with_prob", "inverse_sigmoid"]
+__all__ = ["bias_init_with_prob", "inverse_sigmoid", "is_recording"]
+
+
+def is_recording() -> bool:
+    """Whether operations are being recorded: traced, exported or compiled. Tensors must not be kept then."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()  # type: ignore[attr-defined]
 
 
 def bias_init_with_prob(prior_prob: float = 0.01) -> float:

@@ -19,6 +19,7 @@ from ultralytics.nn.modules.block import DFL
 from ultralytics.nn.modules.conv import Conv, DWConv
 from ultralytics.nn.modules.head.ranking import best
 from ultralytics.nn.modules.scope import current_scope
+from ultralytics.nn.modules.utils import is_recording
 from ultralytics.utils.logging import LOGGER
 
 __all__ = ["Detect", "flatten_levels", "v10Detect"]
@@ -222,13 +223,14 @@ class Detect(nn.Module):
         )
         if not usable:
             points, strides = self._make_grid(feats)
-            self._grid = (levels, points, strides)
+            if not is_recording():
+                self._grid = (levels, points, strides)
+                self.anchors, self.strides, self.shape = points, strides, like.shape
         return points, strides
 
     def _make_grid(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        points, strides = (t.transpose(0, 1) for t in make_anchors(feats, self.stride, 0.5))
-        self.anchors, self.strides, self.shape = points, strides, feats[0].shape
-        return points, strides
+        points, strides = make_anchors(feats, self.stride, 0.5)
+        return points.transpose(0, 1), strides.transpose(0, 1)
 
     def decode_boxes(self, bboxes: Tensor, anchors: Tensor, xywh: bool = True) -> Tensor:
         """Boxes (B, 4, A) in grid units from distances; corners when decoding end to end or asked by `xyxy`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from ultralytics.nn.modules.utils import is_recording
 
 __all__ = ["best"]
 
@@ -17,7 +18,7 @@ def best(scores: Tensor, k: int, exact: bool = True) -> tuple[Tensor, Tensor]:
         exact: equal scores come in order of their position. Off for exported graphs, where one operator
             must do and the order among equals belongs to the runtime.
     """
-    if not exact or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+    if not exact or is_recording():
         values, positions = scores.topk(k, dim=1)
         return values, positions
     if scores.device.type == "cpu":

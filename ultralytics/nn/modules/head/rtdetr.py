@@ -19,7 +19,7 @@ from ultralytics.nn.modules.transformer import (
     DeformableTransformerDecoder,
     DeformableTransformerDecoderLayer,
 )
-from ultralytics.nn.modules.utils import bias_init_with_prob
+from ultralytics.nn.modules.utils import bias_init_with_prob, is_recording
 
 __all__ = ["RTDETRDecoder"]
 
@@ -224,8 +224,9 @@ class RTDETRDecoder(nn.Module):
         )
         if not usable:
             anchors, valid = self._generate_anchors(shapes, dtype=feats.dtype, device=feats.device)
-            self._grid = (shapes, anchors, valid)
-            self.anchors, self.valid_mask, self.shapes = anchors, valid, shapes
+            if not is_recording():
+                self._grid = (shapes, anchors, valid)
+                self.anchors, self.valid_mask, self.shapes = anchors, valid, shapes
         return anchors, valid
 
     def _generate_anchors(
