@@ -228,9 +228,16 @@ class ClassificationDataset(Dataset[Sample]):
         ]
 
     def _pictures(self, indexes: Sequence[int]) -> Iterator[Any]:
-        for i in indexes:
-            with _draws_of(i):
+        """Pictures one by one, torch's generator being set for each; the built transforms use no other."""
+        before = torch.get_rng_state()
+        try:
+            for i in indexes:
+                if isinstance(i, SampleIndex):
+                    torch.default_generator.manual_seed(i.seed)
                 yield as_picture(self.load_image(i))
+        finally:
+            if isinstance(indexes[0], SampleIndex):
+                torch.set_rng_state(before)
 
     @staticmethod
     def collate_fn(batch: Sequence[Sample]) -> Sample:
