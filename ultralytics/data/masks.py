@@ -124,11 +124,19 @@ def _palette_ids(file: str) -> Ids:
     return numbers
 
 
-def resize_map(ids: Ids, size_hw: tuple[int, int]) -> Ids:
-    """Nearest-neighbour resize, so that no class is invented."""
+def resize_map(ids: Ids, size_hw: tuple[int, int], centred: bool = True) -> Ids:
+    """Nearest-neighbour resize, so that no class is invented.
+
+    Args:
+        ids: class map (H, W).
+        size_hw: new size.
+        centred: take the pixel at the centre of each new one, as images are resized; otherwise the one at its
+            upper left corner, half a pixel away.
+    """
     if ids.shape[:2] == tuple(size_hw):
         return ids
-    return np.asarray(cv2.resize(ids, size_hw[::-1], interpolation=cv2.INTER_NEAREST))
+    how = cv2.INTER_NEAREST_EXACT if centred else cv2.INTER_NEAREST
+    return np.asarray(cv2.resize(ids, size_hw[::-1], interpolation=how))
 
 
 # ------------------------------------------------------------------------------------------- values

@@ -62,7 +62,7 @@ def scale_class_map(pred: Tensor, network_hw: Sequence[int], image_hw: Sequence[
     image = (int(image_hw[0]), int(image_hw[1]))
     if pred.ndim == 2:
         whole = _resized(pred[None], network)
-        return scale_masks(whole[None].float(), image, mode="nearest")[0, 0].to(whole.dtype)
+        return scale_masks(whole[None].float(), image, mode="nearest-exact")[0, 0].to(whole.dtype)
     step = max(1, LOGITS_AT_ONCE // (image[0] * image[1]))
     if len(pred) <= step:
         return best_classes(_unpadded(pred, network, image))[0]
@@ -109,4 +109,6 @@ def _interpolated(logits: Tensor, size: tuple[int, int]) -> Tensor:
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(maps.shape[1:]) == size:
         return maps
-    return F.interpolate(maps[:, None].float(), size=size, mode="nearest")[:, 0].to(maps.dtype)
+    return F.interpolate(maps[:, None].float(), size=size, mode="nearest-exact")[:, 0].to(
+        maps.dtype
+    )

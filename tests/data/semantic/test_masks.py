@@ -20,6 +20,7 @@ from ultralytics.data.masks import (
     mapping_table,
     mask_mode,
     read_mask,
+    resize_map,
 )
 from ultralytics.data.problems import DescriptionTypeError, DescriptionValueError
 from ultralytics.errors import DatasetError, DatasetNotFound
@@ -216,3 +217,17 @@ def test_a_damaged_mask_is_named(
     with caplog.at_level("WARNING"):
         assert len(build(path)) == 3
     assert f"{broken}: the mask cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("size", [(80, 90), (45, 51), (60, 75), (33, 128)])
+def test_centred_resizing_follows_the_image(size: tuple[int, int]) -> None:
+    ids = np.zeros((60, 75), np.uint8)
+    cv2.circle(ids, (37, 29), 20, 1, -1)
+    expected = cv2.resize(ids.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+    found = resize_map(ids, size) > 0
+    cornered = resize_map(ids, size, centred=False) > 0
+    iou = lambda one: (one & expected).sum() / (one | expected).sum()
+    assert iou(found) > 0.97
+    assert iou(found) >= iou(cornered)
+    centre = lambda mask: np.stack(np.nonzero(mask)).mean(axis=1)
+    assert np.abs(centre(found) - centre(expected)).max() < 0.25

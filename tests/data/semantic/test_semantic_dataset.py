@@ -80,7 +80,7 @@ def test_image_and_map_stay_aligned(write_ids: Write, build: Build, name: str, i
     results = [agreement(dataset[i]) for i in range(len(dataset)) for _ in range(3)]
     right, sure = np.mean(results, axis=0)
     assert sure > 0.6  # pixels between two levels are at borders only
-    assert right > 0.99
+    assert right > 0.997
 
 
 def test_mixup_keeps_the_map_of_the_larger_share(write_ids: Write, build: Build) -> None:
