@@ -19,6 +19,7 @@ from ultralytics.geometry.rotated import (
     batch_probiou,
     probiou,
     regularize_rboxes,
+    wrap_angles,
     xywhr2xyxyxyxy,
     xyxyxyxy2xywhr,
 )
@@ -105,6 +106,22 @@ def test_regular_angles_keep_the_rectangle(box: tuple[float, ...]) -> None:
     assert 0 <= got[4] <= math.pi / 2  # reached by rounding only
     shared = polygon(got.numpy()).intersection(polygon(box)).area
     assert shared == pytest.approx(box[2] * box[3], rel=1e-4)
+
+
+@given(box=rbox, turns=st.integers(-5, 5))
+def test_wrapped_angles_keep_the_rectangle(box: tuple[float, ...], turns: int) -> None:
+    turned = torch.tensor([[*box[:4], box[4] + turns * math.pi]], dtype=torch.float64)
+    (wrapped,) = wrap_angles(turned).tolist()
+    assert -math.pi / 4 - 1e-9 <= wrapped[4] < 3 * math.pi / 4 + 1e-9
+    assert wrapped[:4] == list(box[:4])
+    one, other = polygon(wrapped), polygon(box)
+    assert one.intersection(other).area == pytest.approx(one.union(other).area, rel=1e-6)
+
+
+def test_angles_in_range_stay_to_the_bit() -> None:
+    boxes = torch.rand(1000, 5) * torch.tensor([9, 9, 9, 9, 3.1]) - torch.tensor([0, 0, 0, 0, 0.78])
+    assert wrap_angles(boxes).equal(boxes)
+    assert wrap_angles(boxes[:0]).shape == (0, 5)
 
 
 def test_known_covariance() -> None:

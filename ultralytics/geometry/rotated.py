@@ -19,6 +19,7 @@ __all__ = [
     "cut_rotated",
     "probiou",
     "regularize_rboxes",
+    "wrap_angles",
     "xywhr2xyxyxyxy",
     "xyxyxyxy2xywhr",
 ]
@@ -136,6 +137,13 @@ def regularize_rboxes(rboxes: Tensor) -> Tensor:
     swap_X1 = angle_X1 % math.pi >= math.pi / 2
     size_X2 = torch.where(swap_X1, size_X2.flip(-1), size_X2)
     return torch.cat((centre_X2, size_X2, angle_X1 % (math.pi / 2)), dim=-1)
+
+
+def wrap_angles(boxes_N5: Tensor) -> Tensor:
+    """The same rectangles with angles in [-pi/4, 3 pi/4); those that are there already are not touched."""
+    angle_N = boxes_N5[..., 4]
+    turns_N = ((angle_N - LOW_ANGLE) / math.pi).floor()
+    return torch.cat((boxes_N5[..., :4], (angle_N - turns_N * math.pi)[..., None]), dim=-1)
 
 
 def _get_covariance_matrix(boxes: Tensor, floor: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from ultralytics.models.yolo.obb import OBBPredictor
 from .conftest import SIZES_HW, TiltDetector, covered, objects_of, overlap
 
 
-def predict(tilted: Path, tmp_path: Path, **settings: Any) -> list[Results]:
+def predict(tilted: Path, tmp_path: Path, turn: float = 0.0, **settings: Any) -> list[Results]:
     given = {"imgsz": 160, "conf": 0.25, "device": "cpu", "mode": "predict", "task": "obb"}
     given |= {"batch": 1, "rect": True, "verbose": False, "save": False}
     given |= {"save_dir": str(tmp_path / "run")}
     predictor = OBBPredictor(overrides={**given, **settings})
-    predictor.setup_model(TiltDetector(), verbose=False)
+    predictor.setup_model(TiltDetector(turn), verbose=False)
     return predictor(str(tilted.parent / "images" / "val"))
 
 
@@ -40,6 +41,17 @@ def test_drawn_rectangles_come_back(tilted: Path, tmp_path: Path, imgsz: int, re
             assert overlap(Polygon(corners.tolist()), covered(box.tolist())) > 0.999
             assert Polygon(corners.tolist()).centroid.distance(truth.centroid) < 0.25
             assert overlap(Polygon(corners.tolist()), truth) > 0.99
+
+
+@pytest.mark.parametrize("turns", [-3, 2])
+def test_angles_are_in_one_range(tilted: Path, tmp_path: Path, turns: int) -> None:
+    plain = predict(tilted, tmp_path)
+    turned = predict(tilted, tmp_path, turn=turns * math.pi)
+    for one, other in zip(plain, turned, strict=True):
+        assert (
+            (other.obb.xywhr[:, 4] >= -math.pi / 4) & (other.obb.xywhr[:, 4] < 3 * math.pi / 4)
+        ).all()
+        np.testing.assert_allclose(other.obb.xywhr, one.obb.xywhr, atol=1e-4)
 
 
 def test_fields_of_a_result(tilted: Path, tmp_path: Path) -> None:

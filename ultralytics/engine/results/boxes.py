@@ -102,8 +102,8 @@ class Boxes(_Rows):
 class OBB(_Rows):
     """Rotated boxes.
 
-    Angles are radians; positive ones turn +x towards +y, clockwise on screen, and w lies along the turned x axis. They
-    are what the head said: any real number for YOLO26. `ops.regularize_rboxes` brings them to [0, pi/2).
+    Angles are radians; positive ones turn +x towards +y, clockwise on screen, and w lies along the turned x axis. Those
+    of predictions lie in [-pi/4, 3 pi/4); `ops.regularize_rboxes` brings them to [0, pi/2).
 
     Args:
         boxes: (N, 7) rows [cx, cy, w, h, angle, confidence, class] or (N, 8) with the track id in

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ultralytics.engine.results import Results
 from ultralytics.geometry.letterbox import scale_rotated
+from ultralytics.geometry.rotated import wrap_angles
 from ultralytics.models.yolo.detect import DetectionPredictor
 
 __all__ = ["OBBPredictor"]
@@ -28,12 +29,12 @@ class OBBPredictor(DetectionPredictor):
 
         Args:
             pred: (N, 7) rows [cx, cy, w, h, confidence, class, angle] in pixels of the network input. Boxes are
-                not clipped to the picture.
+                not clipped to the picture; their angles are brought to [-pi/4, 3 pi/4).
             img: network input.
             orig_img: the picture.
             img_path: where it came from.
         """
         boxes = torch.cat((pred[:, :4], pred[:, -1:]), dim=1)
-        boxes = scale_rotated(img.shape[2:], boxes, orig_img.shape)
+        boxes = wrap_angles(scale_rotated(img.shape[2:], boxes, orig_img.shape))
         obb = torch.cat((boxes, pred[:, 4:6]), dim=1)
         return Results(orig_img, path=img_path, names=self.model.names, obb=obb)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ultralytics.engine.validator import Batch
 from ultralytics.geometry.letterbox import scale_rotated
-from ultralytics.geometry.rotated import batch_probiou, xywhr2xyxyxyxy
+from ultralytics.geometry.rotated import batch_probiou, wrap_angles, xywhr2xyxyxyxy
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.records import image_id
 from ultralytics.models.yolo.detect.val import Prediction
@@ -61,7 +61,7 @@ class OBBValidator(DetectionValidator):
     def scale_preds(self, predn: Prediction, pbatch: Batch) -> Prediction:
         """Predictions in pixels of the original image, not clipped to it; the given ones are left alone."""
         geometry = (pbatch["imgsz"], predn["bboxes"], pbatch["ori_shape"], pbatch["ratio_pad"])
-        return {**predn, "bboxes": scale_rotated(*geometry)}
+        return {**predn, "bboxes": wrap_angles(scale_rotated(*geometry))}
 
     def _result_fields(self, predn: Prediction) -> dict[str, Any]:
         rows = [predn["bboxes"], predn["conf"][:, None], predn["cls"][:, None]]
