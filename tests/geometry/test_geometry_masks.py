@@ -129,3 +129,12 @@ def test_outlines(as_array: bool) -> None:
     assert {(0, 0), (8, 7)} <= {tuple(p) for p in two.tolist()}
     largest = masks2segments(given, strategy="largest")[2]
     assert len(largest) == 4
+
+
+def test_an_outline_encloses_holes() -> None:
+    y, x = np.mgrid[:41, :41] - 20
+    radius = np.hypot(x, y)
+    disc, ring = radius < 15.5, (radius < 15.5) & (radius > 6)
+    (outline,) = masks2segments(ring[None].astype(np.uint8))
+    (expected,) = masks2segments(disc[None].astype(np.uint8))
+    assert (outline == expected).all()

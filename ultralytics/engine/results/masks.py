@@ -33,7 +33,7 @@ class Masks(BaseTensor):
 
     @cached_property
     def xy(self) -> list[Points]:
-        """Outline of each mask in pixels; (0, 2) for an empty mask."""
+        """Outline of each mask in pixels, holes filled; (0, 2) for an empty mask."""
         grid = self.data.shape[1:]
         return [
             ops.scale_coords(grid, points, self.orig_shape)
