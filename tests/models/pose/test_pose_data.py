@@ -16,6 +16,7 @@ from tests.models.pose.conftest import COLOURS
 from ultralytics.cfg import get_cfg
 from ultralytics.data import build_dataloader, build_yolo_dataset, samples
 from ultralytics.data.keypoints import check_keypoints, keypoint_names, keypoint_shape
+from ultralytics.data.report import check_dataset
 from ultralytics.data.utils import check_det_dataset
 from ultralytics.errors import DatasetError
 
@@ -120,6 +121,14 @@ def test_unusable_descriptions_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"my\.yaml: ") as caught:
         check_keypoints({**good, **changes})
     assert isinstance(caught.value, DatasetError)
+
+
+def test_a_check_of_the_set_finds_them_too(dotted: Path) -> None:
+    assert check_dataset(dotted, task="pose").problems == []
+    bad = dotted.with_name("unpaired.yaml")
+    bad.write_text(dotted.read_text().replace("[0, 2, 1]", "[1, 2, 0]"))
+    with pytest.raises(DatasetError, match="in pairs"):
+        check_dataset(bad, task="pose")
 
 
 # ---------------------------------------------------------------- augmentation against the picture

@@ -15,7 +15,7 @@ from ultralytics.data.base import BaseDataset, Sample
 from ultralytics.data.cache import cache_path
 from ultralytics.data.collate import batch_memory, collate_fn
 from ultralytics.data.formats import HELP_URL, img2label_paths
-from ultralytics.data.keypoints import keypoint_shape
+from ultralytics.data.keypoints import check_keypoints, keypoint_shape
 from ultralytics.data.labels import LabelStore, LabelView
 from ultralytics.data.problems import LabelError
 from ultralytics.data.samplers import SampleIndex
@@ -36,10 +36,12 @@ def label_rule(data: dict[str, Any], task: str, single_class: bool = False) -> L
     """What label files of a data set may contain for a task.
 
     Raises:
-        DescriptionValueError: a pose set without a usable `kpt_shape`.
+        DescriptionValueError: what a pose set says about keypoints is unusable.
     """
     has_keypoints = label_kind(task) == "keypoints"
     shape = keypoint_shape(data) if has_keypoints else tuple(data.get("kpt_shape") or (0, 0))
+    if has_keypoints:
+        check_keypoints(data)
     k, d = (int(value) for value in (shape if len(shape) == 2 else (0, 0)))
     return LabelRule(len(data["names"]), has_keypoints, (k, d), single_class)
 
