@@ -18,6 +18,7 @@ from ultralytics.nn.modules import (
     C2f,
     C3k2,
     CBFuse,
+    HGStem,
     Proto,
     RepVGGDW,
     block,
@@ -148,3 +149,13 @@ def test_semantic_map_is_for_training_only() -> None:
 def test_every_class_is_published_where_checkpoints_look() -> None:
     for name in block.__all__:
         assert getattr(block, name).__module__ == "ultralytics.nn.modules.block"
+
+
+def test_stem_pools_by_comparison_outside_training() -> None:
+    layer = HGStem(3, 8, 12).eval()
+    x = torch.randn(2, 3, 18, 22)
+    with torch.no_grad():
+        padded = nn.functional.pad(layer.stem1(x), [0, 1, 0, 1])
+        deep = layer.stem2b(nn.functional.pad(layer.stem2a(padded), [0, 1, 0, 1]))
+        pooled = nn.functional.max_pool2d(padded, 2, 1, ceil_mode=True)
+        assert_close(layer(x), layer.stem4(layer.stem3(torch.cat((pooled, deep), dim=1))))

@@ -189,7 +189,7 @@ class RTDETRDecoder(nn.Module):
     def _get_encoder_input(self, x: Sequence[Tensor]) -> tuple[Tensor, Shapes]:
         """Tokens (B, N, C) of all levels, and the levels' sizes."""
         maps = [project(level) for project, level in zip(self.input_proj, x, strict=True)]
-        tokens = torch.cat([level.flatten(2) for level in maps], dim=2).transpose(1, 2)
+        tokens = torch.cat([level.flatten(2).transpose(1, 2) for level in maps], dim=1)
         return tokens, [[level.shape[2], level.shape[3]] for level in maps]
 
     def _get_decoder_input(

@@ -81,32 +81,32 @@ class MSDeformAttn(nn.Module):
         """
         batch, queries = query.shape[:2]
         heads, levels, points = self.n_heads, self.n_levels, self.n_points
-        maps = self._project(value, value_mask)
+        tokens = self._project(value, value_mask)
         places = self._places(query, refer_bbox, value_shapes)  # (B, Q, M, L, P, 2)
         weights = self.attention_weights(query).view(batch, queries, heads, levels * points)
         weights = weights.softmax(-1).permute(0, 2, 1, 3).reshape(batch * heads, 1, queries, -1)
         grids = (2 * places - 1).permute(0, 2, 3, 1, 4, 5).flatten(0, 1)  # (BM, L, Q, P, 2)
-        samples: list[Tensor] = []
-        for level, (height, width) in enumerate(value_shapes):
-            size = height * width
-            flat, maps = maps[..., :size], maps[..., size:]
-            samples.append(
-                F.grid_sample(
-                    flat.reshape(batch * heads, -1, height, width),
-                    grids[:, level],
-                    mode="bilinear",
-                    padding_mode="zeros",
-                    align_corners=False,
-                )
+        sizes = [height * width for height, width in value_shapes]
+        parts = zip(tokens.split(sizes, dim=1), value_shapes, strict=True)
+        samples = [
+            F.grid_sample(
+                flat.transpose(1, 2).unflatten(2, (height, width)),  # channels stay side by side
+                grids[:, level],
+                mode="bilinear",
+                padding_mode="zeros",
+                align_corners=False,
             )
+            for level, (flat, (height, width)) in enumerate(parts)
+        ]
         mixed = (torch.cat(samples, dim=-1) * weights).sum(-1)  # (BM, C / M, Q)
         return self.output_proj(mixed.view(batch, self.d_model, queries).transpose(1, 2))
 
     def _project(self, value: Tensor, mask: Tensor | None) -> Tensor:
-        """Projected tokens, channels first: (B, C, N). The product in this order saves a transposition of the maps."""
-        layer = self.value_proj
-        projected = layer.weight @ value.transpose(1, 2) + layer.bias[:, None]
-        return projected if mask is None else projected.masked_fill(mask[:, None], 0.0)
+        """Projected tokens by head: (BM, N, C / M)."""
+        projected = self.value_proj(value)
+        if mask is not None:
+            projected = projected.masked_fill(mask[..., None], 0.0)
+        return projected.unflatten(2, (self.n_heads, -1)).transpose(1, 2).flatten(0, 1)
 
     def _places(self, query: Tensor, refer: Tensor, shapes: Shapes) -> Tensor:
         """Where to look, as fractions of each level: (B, Q, M, L, P, 2)."""
