@@ -11,10 +11,10 @@ from ultralytics.errors import NotAvailable
 LACKING = [
     ("ultralytics", "Explorer", "Explorer"),
     ("ultralytics", "SAM", "SAM"),
-    ("ultralytics", "RTDETR", "RT-DETR"),
-    ("ultralytics", "YOLOWorld", "open-vocabulary"),
     ("ultralytics.models", "FastSAM", "SAM"),
     ("ultralytics.models.yolo", "depth", "task depth"),
+    ("ultralytics.models.yolo.world", "WorldTrainer", "YOLO-World"),
+    ("ultralytics.models.yolo.yoloe", "YOLOEPESegTrainer", "YOLOE"),
     ("ultralytics.data", "GroundingDataset", "open-vocabulary"),
     ("ultralytics.data.annotator", "auto_annotate", "SAM"),
     ("ultralytics.data.converter", "yolo_bbox2segment", "SAM"),

@@ -7,7 +7,10 @@ from ultralytics._lazy import attach
 __version__ = "8.4.190+apache.1"
 
 if TYPE_CHECKING:
+    from ultralytics.models.rtdetr.model import RTDETR as RTDETR
     from ultralytics.models.yolo.model import YOLO as YOLO
+    from ultralytics.models.yolo.world.model import YOLOWorld as YOLOWorld
+    from ultralytics.models.yolo.yoloe.model import YOLOE as YOLOE
     from ultralytics.utils import ASSETS as ASSETS
     from ultralytics.utils import SETTINGS as settings  # noqa: F401  (public name differs)
     from ultralytics.utils.checks import check_yolo as checks  # noqa: F401
@@ -17,7 +20,10 @@ __getattr__, __dir__, _names = attach(
     __name__,
     {
         "ASSETS": "ultralytics.utils",
+        "RTDETR": "ultralytics.models.rtdetr.model",
         "YOLO": "ultralytics.models.yolo.model",
+        "YOLOE": "ultralytics.models.yolo.yoloe.model",
+        "YOLOWorld": "ultralytics.models.yolo.world.model",
         "checks": "ultralytics.utils.checks:check_yolo",
         "download": "ultralytics.utils.downloads",
         "settings": "ultralytics.utils:SETTINGS",
@@ -27,10 +33,7 @@ __getattr__, __dir__, _names = attach(
         "FastSAM": "SAM models are",
         "LLM": "language models are",
         "NAS": "YOLO-NAS models are",
-        "RTDETR": "RT-DETR models are",
         "SAM": "SAM models are",
-        "YOLOE": "open-vocabulary models are",
-        "YOLOWorld": "open-vocabulary models are",
     },
 )
 __all__ = ["__version__", *_names]

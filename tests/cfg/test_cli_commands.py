@@ -167,7 +167,6 @@ def test_the_task_of_the_model_wins(
         ("benchmark model=a.pt", 1, ["benchmark"]),
         ("tune", 1, ["tune"]),
         ("solutions count", 1, ["solutions"]),
-        ("val model=rtdetr-l.pt", 1, ["RTDETR"]),
         ("val model=sam2.1_b.pt", 1, ["SAM"]),
         ("hub", 2, ["service"]),
         ("login KEY", 2, ["service"]),

@@ -109,7 +109,6 @@ def test_another_facade_shares_its_state(weights: Path) -> None:
         ("nothing.yaml", FileNotFoundError, "nothing.yaml"),
         ("nothing.onnx", FileNotFoundError, "nothing.onnx"),
         ("table.csv", CheckpointError, "no known kind"),
-        ("yolov8s-world.yaml", NotAvailable, "YOLOWorld"),
     ],
 )
 def test_what_cannot_be_opened(name: str, error: type[Exception], message: str) -> None:

@@ -157,6 +157,7 @@ def build_yolo_dataset(
     stride: int = 32,
     multi_modal: bool = False,
     fraction: float | None = None,
+    kind: type[YOLODataset] | None = None,
 ) -> YOLODataset:
     """Data set of one split.
 
@@ -170,10 +171,11 @@ def build_yolo_dataset(
         stride: of the model.
         multi_modal: open-vocabulary data, not available in this version.
         fraction: share of the images; default: the configured one for this split.
+        kind: class to use instead of the task's.
     """
     if multi_modal:
         raise NotAvailable("open-vocabulary data sets are not available in this version")
-    kind: type[YOLODataset] = get(cfg.task).load_dataset().suited_to(data)
+    kind = kind or get(cfg.task).load_dataset().suited_to(data)
     is_train = mode == "train"
     if data.get("complete"):
         fraction = 1.0

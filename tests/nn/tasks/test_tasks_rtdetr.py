@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from ultralytics.geometry.iou import bbox_iou
 from ultralytics.nn import tasks
 from ultralytics.nn.modules import RTDETRDecoder
 from ultralytics.nn.tasks import RTDETRDetectionModel, load_checkpoint, write_checkpoint
@@ -142,3 +143,33 @@ def test_packaged_files(name: str) -> None:
     assert made["head"][-1][2] == "RTDETRDecoder"
     assert len(made["scales"]) == 1
     assert tasks.guess_model_task(made) == "detect"
+
+
+@pytest.mark.slow
+def test_a_small_network_learns_two_pictures() -> None:
+    """The best query of each picture ends up on its rectangle."""
+    model = build(2).train()
+    red, blue = torch.tensor([1.0, 0, 0])[:, None, None], torch.tensor([0.0, 0, 1])[:, None, None]
+    image = torch.full((2, 3, 64, 64), 0.4)
+    image[0, :, 8:40, 8:32], image[1, :, 20:60, 16:56] = red, blue
+    boxes = torch.tensor([[20.0, 24, 24, 32], [36, 40, 40, 40]]) / 64
+    batch = {
+        "img": image,
+        "cls": torch.tensor([[0.0], [1.0]]),
+        "bboxes": boxes,
+        "batch_idx": torch.tensor([0.0, 1.0]),
+    }
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(120):
+        loss, _ = model(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+    with torch.no_grad():
+        found, scores, *_ = model(image)  # batch statistics, as in training
+    for picture in range(2):
+        query, label = divmod(int(scores[-1, picture].argmax()), 2)
+        assert label == picture
+        overlap = bbox_iou(found[-1, picture, query], boxes[picture])
+        assert float(overlap) > 0.7

@@ -10,6 +10,8 @@ from ultralytics.errors import NotAvailable
 if TYPE_CHECKING:
     from ultralytics.models.yolo import detect as detect
     from ultralytics.models.yolo.model import YOLO as YOLO
+    from ultralytics.models.yolo.world.model import YOLOWorld as YOLOWorld
+    from ultralytics.models.yolo.yoloe.model import YOLOE as YOLOE
 
 # Tasks of the interface -> prefix of their class names, to say of those without an entry what they are.
 _PREFIXES = {
@@ -25,7 +27,11 @@ _load, _list, __all__ = attach(
     __name__,
     {
         "YOLO": "ultralytics.models.yolo.model",
+        "YOLOE": "ultralytics.models.yolo.yoloe.model",
+        "YOLOWorld": "ultralytics.models.yolo.world.model",
         "detect": "ultralytics.models.yolo.detect:",
+        "world": "ultralytics.models.yolo.world:",
+        "yoloe": "ultralytics.models.yolo.yoloe:",
     },
 )
 

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
+from ultralytics.engine.facade.opening import is_model_file
+from ultralytics.engine.facade.roles import Roles
 from ultralytics.engine.model import ClassTable, Model
-from ultralytics.errors import NotAvailable
-from ultralytics.registry import Role, Task, all_tasks
+from ultralytics.models.yolo.world.model import YOLOWorld
+from ultralytics.models.yolo.yoloe.model import YOLOE
+from ultralytics.nn import tasks
+from ultralytics.registry import Role, all_tasks
 
-__all__ = ["YOLO"]
+__all__ = ["YOLO", "YOLOE", "YOLOWorld"]
 
-# Part of a file's stem -> family that has its own facade.
-OTHER_FAMILIES = (("-world", "YOLOWorld"), ("yoloe", "YOLOE"), ("rtdetr", "RTDETR"))
-
-
-class _Roles(Mapping[str, Any]):  # Any: classes
-    """The classes of one task, imported when one is taken."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __getitem__(self, role: str) -> Any:
-        if role not in get_args(Role):
-            raise KeyError(role)
-        return self._task.load(role)  # type: ignore[arg-type]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(get_args(Role))
-
-    def __len__(self) -> int:
-        return len(get_args(Role))
+# Class of a network's last layer -> facade that knows what to do with it, where that is another one.
+FAMILIES = {
+    "RTDETRDecoder": "ultralytics.models.rtdetr:RTDETR",
+    "WorldDetect": "ultralytics.models.yolo.world:YOLOWorld",
+    "YOLOEDetect": "ultralytics.models.yolo.yoloe:YOLOE",
+    "YOLOESegment": "ultralytics.models.yolo.yoloe:YOLOE",
+    "YOLOESegment26": "ultralytics.models.yolo.yoloe:YOLOE",
+}
 
 
 class YOLO(Model):
-    """A YOLO model of any generation and task. See `Model` for what it can do."""
+    """A YOLO model of any generation and task. See `Model` for what it can do.
+
+    A model of a family with a facade of its own, such as RT-DETR, makes the object one of that facade.
+    """
 
     def __init__(
         self,
@@ -43,14 +38,25 @@ class YOLO(Model):
         task: str | None = None,
         verbose: bool = False,
     ) -> None:
-        if not isinstance(model, Model):
-            stem = Path(str(model)).stem.lower()
-            other = next((family for part, family in OTHER_FAMILIES if part in stem), None)
-            if other and str(model).lower().endswith((".yaml", ".yml")):
-                raise NotAvailable(f"{other} models such as {model} are not part of this version")
-        super().__init__(model=model, task=task, verbose=verbose)
+        name = str(model).strip()
+        if not isinstance(model, Model) and is_model_file(name):
+            _join_family(self, str(tasks.yaml_model_load(name)["head"][-1][2]))
+        Model.__init__(self, model=model, task=task, verbose=verbose)
+        layers = getattr(self.model, "model", None)
+        if layers:
+            _join_family(self, type(layers[-1]).__name__)
 
     @property
     def task_map(self) -> ClassTable:
         """Classes of every task of this version, by role."""
-        return {name: _Roles(task) for name, task in all_tasks().items()}
+        return {
+            name: Roles({role: getattr(task, role) for role in get_args(Role)})
+            for name, task in all_tasks().items()
+        }
+
+
+def _join_family(model: Model, head: str) -> None:
+    """Make an object one of the facade that a last layer belongs to."""
+    module, _, attribute = FAMILIES.get(head, "").partition(":")
+    if module:
+        model.__class__ = getattr(import_module(module), attribute)

@@ -16,8 +16,6 @@ from ultralytics.utils.logging import LOGGER
 
 __all__ = ["RTDETRDetectionModel"]
 
-LOSS_ITEMS = {"giou_loss": "loss_giou", "cls_loss": "loss_class", "l1_loss": "loss_bbox"}
-
 
 class RTDETRDetectionModel(DetectionModel):
     """Detection network that ends in the decoder of RT-DETR; arguments as `DetectionModel`."""
@@ -85,7 +83,7 @@ class RTDETRDetectionModel(DetectionModel):
         criterion: Any = self.criterion  # Any: takes more than the losses of other networks
         terms = criterion((boxes, scores), targets, **noisy)
         total = torch.stack(list(terms.values())).sum()
-        return total, {name: terms[key].detach() for name, key in LOSS_ITEMS.items()}
+        return total, {name: terms[key].detach() for name, key in criterion.items.items()}
 
 
 def targets_of(batch: Batch) -> Batch:

@@ -62,6 +62,7 @@ class YOLOEModel(DetectionModel):
 
     # prompts
 
+    @torch.no_grad()
     def get_text_pe(
         self,
         text: Sequence[str],
@@ -131,7 +132,7 @@ class YOLOEModel(DetectionModel):
                 "Class embeddings are fused into this network; set classes on an unfused one"
             )
         self.names = dict(enumerate(listed))
-        self.pe = embeddings
+        self.pe = embeddings.detach()
         head.nc = len(listed)
 
     # built-in vocabularies

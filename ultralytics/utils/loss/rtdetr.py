@@ -7,7 +7,7 @@ the batch, nc classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -141,7 +141,19 @@ class DETRLoss(nn.Module):
 
 
 class RTDETRDetectionLoss(DETRLoss):
-    """`DETRLoss` of ordinary queries, and with "_dn" of denoising queries; arguments as there."""
+    """`DETRLoss` of ordinary queries, and with "_dn" of denoising queries; arguments as there.
+
+    Attributes:
+        items: what is reported of a step, by the name it is reported under -> the name of the term.
+        loss_names: the reported names.
+    """
+
+    items: ClassVar[Mapping[str, str]] = {
+        "giou_loss": "loss_giou",
+        "cls_loss": "loss_class",
+        "l1_loss": "loss_bbox",
+    }
+    loss_names = tuple(items)
 
     def forward(  # type: ignore[override]
         self,
