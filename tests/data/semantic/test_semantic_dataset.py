@@ -263,3 +263,85 @@ def test_boxes_cannot_be_drawn(tmp_path: Path, build: Build) -> None:
     (tmp_path / "labels" / "val" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     with pytest.raises(ValueError, match="semantic needs a polygon"):
         build(path)
+
+
+# --------------------------------------------------------------------------------- in one piece
+
+
+def seeded(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+MOVES = {
+    "still": {"mosaic": 0.0, "scale": 0.0, "translate": 0.0},
+    "default": {},
+    "flipped": {"fliplr": 1.0, "flipud": 0.5, "mosaic": 0.5},
+    "turned": {"degrees": 15.0, "shear": 4.0, "flipud": 0.5},
+    "far away": {"scale": (0.2, 0.4)},
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_one_piece_gives_what_the_steps_give(write_ids: Write, build: Build, name: str) -> None:
+    from ultralytics.data.augment.fast_semantic import FastSemanticPipeline
+
+    dataset = build(write_ids(), "train", imgsz=64, cache="ram", **MOVES[name])
+    pipeline = FastSemanticPipeline(dataset, 64, dataset.hyp)
+    pipeline.exact = True  # no snapping to whole pixels
+    for seed in range(6):
+        seeded(seed)
+        one = pipeline(seed % 4)
+        seeded(seed)
+        other = dataset.transforms(dataset.get_image_and_label(seed % 4))
+        assert sorted(one) == sorted(other)
+        same = (one["semantic_mask"] == other["semantic_mask"]).float().mean()
+        assert same > 0.999  # ties between two pixels may fall either way
+        assert one["semantic_mask"].dtype == torch.int32
+        away = (one["img"].int() - other["img"].int()).abs().float()
+        assert away.mean() < 0.6
+
+
+def test_which_sets_use_one_piece(write_ids: Write, build: Build) -> None:
+    from ultralytics.data.augment.fast_semantic import FastSemanticPipeline
+
+    path = write_ids()
+    used = lambda dataset: type(dataset._pipeline((-1, 0)))
+    assert used(build(path, "train")) is FastSemanticPipeline
+    assert used(build(path, "val")) is type(None)
+    for setting in ({"cutmix": 0.5}, {"mixup": 0.5}, {"perspective": 0.001}):
+        assert used(build(path, "train", **setting)) is type(None)
+    edited = build(path, "train")
+    edited.transforms.insert(0, lambda sample: sample)
+    assert used(edited) is type(None)
+
+    class Mine(SemanticDataset):
+        def get_image_and_label(self, index: int) -> Any:
+            return {**super().get_image_and_label(index), "mine": 1}
+
+    plain = build(path, "train")
+    mine = Mine(
+        img_path=str(path.parent / "images" / "train"), imgsz=64, data=plain.data, task="semantic"
+    )
+    assert used(mine) is type(None)
+    assert mine[0]["mine"] == 1
+
+
+def test_snapped_samples_stay_aligned(write_ids: Write, build: Build) -> None:
+    dataset = build(write_ids(), "train", imgsz=96, **NO_COLOUR)
+    seeded(1)
+    for i in range(4):
+        dataset[i]
+    right, sure = np.mean([agreement(dataset[i % 4]) for i in range(24)], axis=0)
+    assert sure > 0.6
+    assert right > 0.997
+
+
+def test_polygons_in_one_piece(tmp_path: Path, build: Build) -> None:
+    from ultralytics.data.augment.fast_semantic import FastSemanticPipeline
+
+    dataset = build(polygon_set(tmp_path), "train", imgsz=64)
+    assert type(dataset._pipeline((-1, 0))) is FastSemanticPipeline
+    sample = dataset[0]
+    assert set(sample["semantic_mask"].unique().tolist()) <= {0, 1, 2, 255}
+    assert "mask_file" not in sample

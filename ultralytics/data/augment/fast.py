@@ -36,6 +36,7 @@ __all__ = [
     "FastDetectPipeline",
     "NumpyRandom",
     "Patch",
+    "Pixels",
     "Placing",
     "PythonRandom",
     "Source",
@@ -51,7 +52,7 @@ Floats = npt.NDArray[np.float32]
 
 SMALLEST_SNAPPED_SCALE = 0.45  # below it the resized part would be larger than the mosaic itself
 RANGES = ("degrees", "translate", "scale", "shear", "perspective")
-LABEL_FLAGS = ("use_segments", "use_keypoints", "use_obb")
+LABEL_FLAGS = ("use_segments", "use_keypoints", "use_obb", "use_class_maps")
 PRIVATE = ("mixup", "cutmix", "copy_paste", "perspective")  # settings only the ordinary path knows
 
 

@@ -8,6 +8,7 @@ from ultralytics.data.augment.fast import FastDetectPipeline
 from ultralytics.data.augment.fast_corners import FastCornerPipeline
 from ultralytics.data.augment.fast_keypoints import FastKeypointPipeline
 from ultralytics.data.augment.fast_segment import FastSegmentPipeline
+from ultralytics.data.augment.fast_semantic import FastSemanticPipeline
 
 __all__ = ["PIPELINES", "choose_pipeline"]
 
@@ -16,6 +17,7 @@ PIPELINES: tuple[type[FastDetectPipeline], ...] = (
     FastSegmentPipeline,
     FastCornerPipeline,
     FastKeypointPipeline,
+    FastSemanticPipeline,
 )
 
 

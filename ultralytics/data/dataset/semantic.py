@@ -76,6 +76,7 @@ class ClassMapDataset(YOLODataset):
     """
 
     val_pad = 0.0
+    use_class_maps = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: as YOLODataset
         """As YOLODataset. Raises NotAvailable for `single_cls`."""
@@ -153,10 +154,15 @@ class ClassMapDataset(YOLODataset):
     def get_image_and_label(self, index: int) -> Sample:
         """The sample before any transform, with its class map under `semantic_mask` (read-only)."""
         label = super().get_image_and_label(index)
-        label["semantic_mask"] = self._class_map(index, tuple(label["resized_shape"]))
+        label["semantic_mask"] = self.class_map(index, tuple(label["resized_shape"]))
         return label
 
-    def _class_map(self, i: int, size_hw: tuple[int, int]) -> Ids:
+    def mask_facts(self, i: int) -> Sample:
+        """What samples say about the mask of image i beside the map."""
+        return {}
+
+    def class_map(self, i: int, size_hw: tuple[int, int]) -> Ids:
+        """Class map (H, W) of image i at a size, kept as long as its image; read-only."""
         kept = self._map_ram.get(i) if self._map_ram is not None else self._maps.get(i)
         if kept is None:
             kept = self.load_class_map(i, size_hw)[..., None], size_hw, size_hw
@@ -168,14 +174,20 @@ class ClassMapDataset(YOLODataset):
 
     # ------------------------------------------------------------------------------- transforms
 
-    def build_transforms(self, hyp: Any = None) -> Any:  # Any: settings namespace; Compose
-        """The transforms of the base class, ending in class maps instead of boxes."""
+    def last_step(self, settings: Any) -> Any:  # Any: settings namespace; callable on samples
+        """The transform that makes an image and a class map."""
         from ultralytics.data.augment import SemanticFormat
 
-        transforms = super().build_transforms(hyp)
-        steps = transforms.tolist()
-        steps[-1] = SemanticFormat(bgr=steps[-1].bgr)
-        return transforms
+        return SemanticFormat(bgr=settings.bgr if self.augment else 0.0)
+
+    @classmethod
+    def stock_hooks(cls) -> dict[str, Any]:  # Any: functions
+        """As the base class, with the methods of this one."""
+        own = {
+            "get_image_and_label": ClassMapDataset.get_image_and_label,
+            "last_step": ClassMapDataset.last_step,
+        }
+        return super().stock_hooks() | own
 
 
 class SemanticDataset(ClassMapDataset):
@@ -235,6 +247,11 @@ class SemanticDataset(ClassMapDataset):
         # What published figures were measured on is half a pixel off; training need not be.
         return resize_map(ids.astype(np.uint8, copy=False), size_hw, centred=self.augment)
 
+    def mask_facts(self, i: int) -> Sample:
+        """File and Pillow mode of the mask of image i."""
+        record = self.labels[i]
+        return {"mask_file": record["mask_file"], "mode": record["mode"]}
+
     def pixel_counts(self) -> npt.NDArray[np.int64]:
         """Pixels of every class in the whole set, counted while the masks were verified."""
         return _own_counts(self._counts, self.class_count)
@@ -258,6 +275,7 @@ class PolygonSemanticDataset(ClassMapDataset):
         self._whole = whole
         super().__init__(*args, data={**whole, "names": names}, task=task, **kwargs)
         self.data = whole
+        self.use_segments = False  # the labels are read; samples have maps instead of outlines
 
     @property
     def class_count(self) -> int:
@@ -273,6 +291,12 @@ class PolygonSemanticDataset(ClassMapDataset):
             )
             label["segments"] = []
         return super().update_labels_info(label)
+
+    @classmethod
+    def stock_hooks(cls) -> dict[str, Any]:  # Any: functions
+        """As the base class, with the methods of this one."""
+        own = {"update_labels_info": PolygonSemanticDataset.update_labels_info}
+        return super().stock_hooks() | own
 
     def _uses_objects(self) -> bool:
         hyp = self.hyp

@@ -29,7 +29,6 @@ __all__ = ["YOLODataset", "label_rule"]
 
 PixelMode = Literal["fast", "exact"]
 POLYGON_POINTS, OBB_POINTS = 1000, 100
-HOOKS = ("get_image_and_label", "update_labels_info", "build_transforms")
 
 
 def label_rule(data: dict[str, Any], task: str, single_class: bool = False) -> LabelRule:
@@ -175,7 +174,7 @@ class YOLODataset(BaseDataset):
 
     def build_transforms(self, hyp: Any = None) -> Any:  # Any: settings namespace; Compose
         """Training or validation transforms ending in tensors; `hyp` itself is not changed."""
-        from ultralytics.data.augment import Compose, Format, LetterBox, v8_transforms
+        from ultralytics.data.augment import Compose, LetterBox, v8_transforms
 
         settings = copy.copy(self.hyp if hyp is None else hyp)
         if self.augment:
@@ -184,19 +183,7 @@ class YOLODataset(BaseDataset):
             transforms = v8_transforms(self, self.imgsz, settings)
         else:
             transforms = Compose([LetterBox(new_shape=(self.imgsz, self.imgsz), scaleup=False)])
-        transforms.append(
-            Format(
-                bbox_format="xywh",
-                normalize=True,
-                return_mask=self.use_segments,
-                return_keypoint=self.use_keypoints,
-                return_obb=self.use_obb,
-                batch_idx=True,
-                mask_ratio=settings.mask_ratio,
-                mask_overlap=settings.overlap_mask,
-                bgr=settings.bgr if self.augment else 0.0,
-            )
-        )
+        transforms.append(self.last_step(settings))
         self._built, self._built_print, self._built_hyp = (
             transforms,
             _fingerprint(transforms),
@@ -204,6 +191,22 @@ class YOLODataset(BaseDataset):
         )
         self._fused = self._fused_key = None
         return transforms
+
+    def last_step(self, settings: Any) -> Any:  # Any: settings namespace; callable on samples
+        """The transform that turns a sample into tensors."""
+        from ultralytics.data.augment import Format
+
+        return Format(
+            bbox_format="xywh",
+            normalize=True,
+            return_mask=self.use_segments,
+            return_keypoint=self.use_keypoints,
+            return_obb=self.use_obb,
+            batch_idx=True,
+            mask_ratio=settings.mask_ratio,
+            mask_overlap=settings.overlap_mask,
+            bgr=settings.bgr if self.augment else 0.0,
+        )
 
     def close_mosaic(self, hyp: Any) -> None:  # Any: settings namespace
         """Rebuild the transforms without mosaic, copy-paste, mixup and cutmix; `hyp` is not changed."""
@@ -277,24 +280,27 @@ class YOLODataset(BaseDataset):
     def _is_stock(self) -> bool:
         """Whether neither a subclass, nor a patched instance, nor an edited transform asks for other samples."""
         hooks = all(
-            getattr(type(self), name) is getattr(_STOCK[name], name) and name not in vars(self)
-            for name in HOOKS
+            getattr(type(self), name) is stock and name not in vars(self)
+            for name, stock in self.stock_hooks().items()
         )
         return (
             hooks and not self._labels.has_extras and _fingerprint(self._built) == self._built_print
         )
 
+    @classmethod
+    def stock_hooks(cls) -> dict[str, Any]:  # Any: functions
+        """The methods that a fused pipeline stands for, by name; a class of the library names its own."""
+        return {
+            "get_image_and_label": BaseDataset.get_image_and_label,
+            "update_labels_info": YOLODataset.update_labels_info,
+            "build_transforms": YOLODataset.build_transforms,
+            "last_step": YOLODataset.last_step,
+        }
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         state["_fused"] = state["_fused_key"] = None
         return state
-
-
-_STOCK: dict[str, type] = {
-    "get_image_and_label": BaseDataset,
-    "update_labels_info": YOLODataset,
-    "build_transforms": YOLODataset,
-}
 
 
 def _fingerprint(transform: Any) -> Any:  # Any: nested tuples
