@@ -325,3 +325,31 @@ def test_resume_and_device(
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert all(word in message for word in words)
+
+
+def test_classes_as_texts_are_for_open_vocabularies(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[Any] = []
+
+    class Fixed:
+        task = "detect"
+
+        def __init__(self, model: str, task: str | None = None) -> None:
+            made.append(model)
+
+        def val(self, **kwargs: Any) -> None:
+            made.append(kwargs)
+
+    class Open(Fixed):
+        def set_classes(self, classes: list[str]) -> None:
+            made.append(classes)
+
+    monkeypatch.setitem(vars(ultralytics), "YOLO", Open)
+    assert main(["val", "model=yoloe-11s-seg.pt", "classes=person, traffic light"]) == 0
+    assert made == ["yoloe-11s-seg.pt", ["person", "traffic light"], {}]
+    monkeypatch.setitem(vars(ultralytics), "YOLO", Fixed)
+    assert main(["val", "model=yolo11n.pt", "classes=person"]) == 2
+    assert "fixed classes" in capsys.readouterr().err
+    assert main(["val", "model=yolo11n.pt", "classes=[0, 2]"]) == 0
+    assert made[-1] == {"classes": [0, 2]}

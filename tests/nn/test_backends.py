@@ -17,7 +17,7 @@ from ultralytics.nn.autobackend import AutoBackend, check_class_names, default_c
 from ultralytics.nn.backends import onednn, pytorch
 from ultralytics.nn.backends.formats import format_of
 from ultralytics.nn.backends.onednn import FusedCall, fuse_calls, separate_calls
-from ultralytics.nn.modules.conv import Conv
+from ultralytics.nn.modules.conv import Conv, RepConv
 from ultralytics.nn.tasks import DetectionModel
 
 
@@ -167,6 +167,24 @@ def test_fused_calls_compute_the_same(block: Conv) -> None:
         assert_close(x, kept)
         last = x.contiguous(memory_format=torch.channels_last)
         assert_close(block(last), plain(last))
+
+
+@pytest.mark.skipif(not onednn.is_available(), reason="torch without the oneDNN calls")
+def test_other_blocks_are_fused_once_they_are_one_convolution() -> None:
+    torch.manual_seed(0)
+    relu, rep = Conv(8, 8, 3, act=nn.ReLU()), RepConv(8, 8)
+    model = nn.Sequential(relu, rep).eval()
+    assert fuse_calls(nn.Sequential(copy.deepcopy(rep))) == 2  # its two branches, one by one
+    relu.conv = nn.Conv2d(8, 8, 3, padding=1)
+    del relu.bn
+    relu.forward = relu.forward_fuse  # type: ignore[method-assign]
+    rep.fuse_convs()
+    rep.forward = rep.forward_fuse  # type: ignore[method-assign]
+    model.requires_grad_(False)
+    x = torch.randn(2, 8, 9, 9)
+    wanted = model(x)
+    assert fuse_calls(model) == 2
+    assert_close(model(x), wanted)
 
 
 @pytest.mark.skipif(not onednn.is_available(), reason="torch without the oneDNN calls")

@@ -116,6 +116,7 @@ def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
         for key in CALL_ONLY.get(str(overrides.get("mode")), ())
         if key in overrides
     }
+    texts = _class_texts(overrides)
     arguments = _checked(overrides)
     mode, task = arguments.pop("mode"), arguments.pop("task", None)
     _refuse_impossible(mode, task, arguments)
@@ -126,12 +127,26 @@ def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
         LOGGER.warning(
             f"task={task} does not fit {name}, which is a {model.task} model; using that"
         )
+    if texts:
+        if not hasattr(model, "set_classes"):
+            raise ConfigTypeError(
+                f"classes={', '.join(texts)}: {name} has fixed classes; filter them by number, "
+                "for example classes=[0, 2]"
+            )
+        model.set_classes(texts)
     arguments |= extra
     if mode in STREAMED_MODES:
         for _ in getattr(model, mode)(**arguments, stream=True):
             pass  # files and lines are all that is wanted, so nothing piles up
     else:
         getattr(model, mode)(**arguments)
+
+
+def _class_texts(overrides: dict[str, Any]) -> list[str]:
+    """Take out `classes` when they are texts, as models of an open vocabulary have them."""
+    if not isinstance(overrides.get("classes"), str):
+        return []
+    return [part.strip() for part in overrides.pop("classes").split(",")]
 
 
 def _checked(overrides: dict[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ultralytics.nn.modules.conv import Conv
+from ultralytics.nn.modules.conv import Conv, RepConv
 
 __all__ = ["fuse_calls", "is_available", "separate_calls"]
 
-ATTRIBUTES: dict[type[nn.Module], str] = {nn.SiLU: "swish", nn.Identity: "none"}
+ATTRIBUTES: dict[type[nn.Module], str] = {
+    nn.SiLU: "swish",
+    nn.ReLU: "relu",
+    nn.Identity: "none",
+}
 
 
 class FusedCall:
@@ -82,8 +86,9 @@ def fuse_calls(model: nn.Module) -> int:
         return 0
     inner: set[nn.Module] = set()
     count = 0
+    module: Any  # Any: layers differ in their children
     for module in model.modules():
-        if isinstance(module, Conv) and not hasattr(module, "bn"):
+        if is_folded(module):
             conv, attribute = module.conv, ATTRIBUTES.get(type(module.act))
             inner.add(conv)
         elif isinstance(module, nn.Conv2d) and module not in inner:
@@ -91,9 +96,16 @@ def fuse_calls(model: nn.Module) -> int:
         else:
             continue
         if attribute and type(conv) is nn.Conv2d and conv.padding_mode == "zeros":
-            module.forward = FusedCall(module, conv, attribute)  # type: ignore[method-assign]
+            module.forward = FusedCall(module, conv, attribute)
             count += 1
     return count
+
+
+def is_folded(module: nn.Module) -> bool:
+    """Whether a module is one convolution and an activation by now."""
+    if isinstance(module, RepConv):
+        return "conv1" not in module._modules
+    return isinstance(module, Conv) and not hasattr(module, "bn")
 
 
 def separate_calls(model: nn.Module) -> None:
