@@ -296,6 +296,31 @@ def test_pictures_are_drawn(validator: Make, mask_reader: Any, tmp_path: Path) -
     assert blended.min() < 300
 
 
+def test_a_data_set_without_label_records_has_no_coco_numbers_of_masks(
+    validator: Make, mask_reader: Any
+) -> None:
+    class Bare(SegmentationValidator):
+        def build_dataset(self, *args: Any, **kwargs: Any) -> Any:
+            dataset = super().build_dataset(*args, **kwargs)
+            samples = [dataset[i] for i in range(len(dataset))]
+
+            class Samples(list[Any]):
+                im_files = dataset.im_files
+                collate_fn = staticmethod(dataset.collate_fn)
+
+            return Samples(samples)
+
+        @staticmethod
+        def _check_max_det(args: Any, datasets: Any) -> None:
+            """Counts label records."""
+
+    one = validator(Bare)
+    one(model=mask_reader())
+    assert one.metrics.coco_seg is None
+    assert one.metrics.seg.map50 == pytest.approx(0.995)
+    assert one.metrics.coco.ap50 == 1
+
+
 def test_one_class_mode_matches_any_class(validator: Make, mask_reader: Any) -> None:
     one = validator(single_cls=True)
     one(model=mask_reader())

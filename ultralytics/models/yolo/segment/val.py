@@ -55,7 +55,11 @@ class SegmentationValidator(DetectionValidator):
         """Names and settings of a network and a data set; metrics start empty."""
         super().init_metrics(model)
         self._full_size = bool(self.args.save_json or self.args.save_txt)
-        self._outlines = LabelOutlines(self.dataloader.dataset) if "M" in self._coco else None
+        dataset = self.dataloader.dataset
+        has_labels = hasattr(dataset, "labels") and "M" in self._coco  # a user's own may have none
+        self._outlines = LabelOutlines(dataset) if has_labels else None
+        if self._outlines is None:
+            self._coco.pop("M", None)
 
     def postprocess(self, preds: Any) -> list[Prediction]:
         """bboxes (N, 4) xyxy, conf, cls, coefficients (N, nm) and prototypes of every image, best first."""
@@ -118,7 +122,8 @@ class SegmentationValidator(DetectionValidator):
 
     def _add_to_coco(self, scaled: Prediction, pbatch: Batch) -> None:
         super()._add_to_coco(scaled, pbatch)
-        assert self._outlines is not None  # made with the evaluators
+        if self._outlines is None:
+            return
         judge = self._coco["M"]
         rows = best_of_each_class(scaled["cls"].numpy(), judge.limits[-1])
         kept = {key: scaled[key][rows] for key in self.host_keys}
