@@ -188,6 +188,16 @@ def test_regions_follow_the_letterbox() -> None:
     assert_close(Regions(np.array([0]), masks=mask).cells([0], (64, 64), (50, 100)), wanted)
 
 
+def test_a_region_between_cells_marks_the_nearest_one() -> None:
+    small = np.array([[18, 27, 21, 30], [0, 0, 7, 7], [33, 8, 39, 30]], np.float32)
+    cells = Regions(np.array([0, 1, 2]), small).cells([0, 1, 2], (64, 64), (64, 64))
+    assert [part.nonzero().tolist() for part in cells] == [
+        [[3, 2]],
+        [[0, 0]],
+        [[1, 4], [2, 4], [3, 4]],
+    ]
+
+
 def test_prompts_of_the_same_picture(yoloe: YOLOE) -> None:
     prompts = {"bboxes": np.array([[0, 0, 30, 30], [32, 8, 60, 40]]), "cls": np.array([3, 1])}
     square = picture(64, 64)

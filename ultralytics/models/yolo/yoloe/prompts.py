@@ -21,6 +21,7 @@ from ultralytics.geometry.letterbox import letterbox_geometry
 __all__ = ["Regions", "checked_prompts", "read_embeddings", "regions_of", "write_embeddings"]
 
 KEYS = ("bboxes", "cls")
+CELL = 8  # input pixels per cell of the prompt grid
 FILE_KEYS = {"embeddings", "names", "model"}
 
 Array = np.ndarray[Any, Any]
@@ -64,7 +65,7 @@ class Regions:
         (height, width), (pad_x, pad_y) = size[:2], letterbox_geometry(shape, size)[1]
         gain = min(shape[0] / height, shape[1] / width)
         boxes = torch.as_tensor(np.asarray(self.bboxes), dtype=torch.float32) * gain
-        return boxes + torch.tensor([pad_x, pad_y, pad_x, pad_y])
+        return _with_cells(boxes + torch.tensor([pad_x, pad_y, pad_x, pad_y]))
 
     def _masks(self, shape: tuple[int, int]) -> Array | None:
         if self.masks is None:
@@ -72,6 +73,15 @@ class Regions:
         fit = LetterBox(shape, auto=False, padding_value=0)
         flat = [fit(image=np.ascontiguousarray(mask, np.uint8)) for mask in self.masks]
         return np.stack(flat)
+
+
+def _with_cells(boxes_N4: Tensor) -> Tensor:
+    """Boxes in input pixels; a side between two cell corners is moved so that one cell lies in it."""
+    low, high = (boxes_N4 / CELL).split(2, dim=1)
+    is_lost = low.ceil() >= high
+    nearest = ((low + high) / 2).floor()
+    low, high = torch.where(is_lost, nearest, low), torch.where(is_lost, nearest + 1, high)
+    return torch.cat((low, high), dim=1) * CELL
 
 
 def checked_prompts(prompts: Prompts, source: Any, has_reference: bool) -> dict[str, Any]:
