@@ -36,8 +36,9 @@ __all__ = [
 
 Role = Literal["model", "trainer", "validator", "predictor"]
 ENGINE_ROLES: tuple[Role, ...] = ("trainer", "validator", "predictor")
-# What a line of a label file holds beside the class; "none": the task has no such files.
-Labels = Literal["boxes", "polygons", "keypoints", "corners", "none"]
+# What a line of a label file holds beside the class; "folders": a folder names the class of its images, without
+# label files; "none": something else.
+Labels = Literal["boxes", "polygons", "keypoints", "corners", "folders", "none"]
 
 # Tasks of the interface in its order. Asking for one that has no entry is a clear error, not an unknown name.
 PLANNED_TASKS = ("detect", "segment", "semantic", "depth", "classify", "pose", "obb")
@@ -46,7 +47,7 @@ _COMING: dict[str, tuple[str, Labels, bool]] = {
     "segment": ("-seg", "polygons", True),
     "semantic": ("-sem", "none", False),
     "depth": ("-depth", "none", False),
-    "classify": ("-cls", "none", False),
+    "classify": ("-cls", "folders", False),
     "pose": ("-pose", "keypoints", True),
     "obb": ("-obb", "corners", True),
 }
@@ -97,6 +98,11 @@ class Task:
     def marks(self) -> tuple[str, ...]:
         """Parts of file stems that mean this task."""
         return self.file_marks or ((self.suffix,) if self.suffix else ())
+
+    @property
+    def sample(self) -> str:
+        """Data set that is rendered on this computer, to name in examples."""
+        return f"shapes{self.suffix}" + ("" if self.labels == "folders" else ".yaml")
 
     def load(self, role: Role) -> Any:  # Any: a class, whose base depends on the role
         """Import and return the class that plays a role in this task."""

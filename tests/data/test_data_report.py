@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.conftest import MakeSet, write_label
+from tests.pictures import paint_classes, paint_splits
 from ultralytics.data.report import check_dataset, shared_images
 from ultralytics.errors import DatasetError
 
@@ -96,5 +97,24 @@ def test_a_task_without_polygons(make_set: MakeSet) -> None:
 
 
 def test_other_tasks() -> None:
-    with pytest.raises(NotImplementedError, match="classify"):
-        check_dataset("x", task="classify")
+    with pytest.raises(NotImplementedError, match="depth"):
+        check_dataset("x", task="depth")
+
+
+def test_folders_of_classes(tmp_path: Path) -> None:
+    root = paint_splits(tmp_path / "set", train=3, val=2)
+    (root / "train" / "red" / "bad.jpg").write_text("no picture")
+    paint_classes(root / "val", {"green": 1})
+    first = root / "train" / "blue" / "00.png"
+    (root / "val" / "blue" / "same.png").write_bytes(first.read_bytes())
+    report = check_dataset(root, task="classify")
+    assert report.names == {0: "blue", 1: "red"}
+    train, val = report.splits["train"], report.splits["val"]
+    assert (train.images, train.corrupt, train.class_counts) == (7, 1, [3, 3])
+    assert (val.images, val.corrupt, val.class_counts) == (6, 0, [3, 2])
+    assert [(Path(p.file).name, p.action) for p in report.problems] == [
+        ("bad.jpg", "image dropped"),
+        ("green", "folder left out"),
+    ]
+    assert report.shared == [(str(first), str(root / "val" / "blue" / "same.png"))]
+    assert "2 faults" in report.text

@@ -7,6 +7,7 @@ class folders without splits is split first. There is no description file. Speci
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,17 @@ from ultralytics.data.problems import DescriptionValueError
 from ultralytics.errors import DatasetError, DatasetNotFound, nearest
 from ultralytics.utils.logging import LOGGER
 
-__all__ = ["PUBLISHED", "check_cls_dataset", "class_names", "list_class_images"]
+__all__ = [
+    "PUBLISHED",
+    "Names",
+    "check_cls_dataset",
+    "class_names",
+    "class_numbers",
+    "is_converted",
+    "list_class_images",
+]
+
+Names = Mapping[int, str] | Sequence[str]
 
 SPLITS = ("train", "val", "test")
 VAL_NAMES = ("val", "validation", "valid")
@@ -165,12 +176,42 @@ def _stand_in(folders: dict[str, Path | None], split: str) -> None:
 
 def class_names(folder: Path) -> dict[int, str]:
     """Class names of a split: its folders in alphabetical order, or what an NDJSON conversion noted."""
-    marker = folder.parent / NDJSON_MARKER
-    if marker.is_file():
+    if is_converted(folder):
         from ultralytics.utils.yaml_io import YAML
 
-        return description.check_class_names(YAML.load(marker)["names"])
+        return description.check_class_names(YAML.load(folder.with_name(NDJSON_MARKER))["names"])
     return dict(enumerate(_folders(folder)))
+
+
+def is_converted(folder: str | Path) -> bool:
+    """Whether a split was made from NDJSON: its folders are called by class number then."""
+    return Path(folder).with_name(NDJSON_MARKER).is_file()
+
+
+def class_numbers(
+    root: str | Path, folders: Sequence[str], names: Names | None, is_single: bool = False
+) -> list[int | None]:
+    """Class of every folder of a split; None for folders that are no class.
+
+    Args:
+        root: the split.
+        folders: its folders.
+        names: class names to find them among; folders count in their order when none is known.
+        is_single: all of them are class 0.
+    """
+    if is_single:
+        return [0] * len(folders)
+    known = {} if names is None else {n: i for i, n in description.check_class_names(names).items()}
+    if is_converted(root):
+        limit = len(known) or len(folders)
+        return [int(n) if n.isdecimal() and int(n) < limit else None for n in folders]
+    words = list(folders)
+    if folders and folders[0].startswith(description.WORDNET):
+        words = [*description.in_words(dict(enumerate(folders))).values()]
+    matched = [known.get(a, known.get(b)) for a, b in zip(folders, words, strict=True)]
+    if any(c is not None for c in matched):
+        return matched
+    return [i if not known or i < len(known) else None for i in range(len(folders))]
 
 
 def list_class_images(folder: str | Path) -> tuple[list[str], list[tuple[str, int]]]:
@@ -213,7 +254,7 @@ def _count(folders: dict[str, Path | None], names: dict[int, str], split: str) -
             if name in ("train", split):
                 raise DatasetNotFound(f"{name} split: {text}")
             LOGGER.warning(f"{name} split: {text}")
-        elif name != "train" and not (folder.parent / NDJSON_MARKER).is_file():
+        elif name != "train" and not is_converted(folder):
             _compare(name, set(found), set(names.values()))
 
 

@@ -19,6 +19,8 @@ import numpy as np
 
 from ultralytics.data.base import list_images
 from ultralytics.data.cache import cache_path
+from ultralytics.data.class_folders import check_cls_dataset, class_numbers, list_class_images
+from ultralytics.data.class_scan import check_images
 from ultralytics.data.dataset.yolo import label_rule
 from ultralytics.data.description import check_det_dataset
 from ultralytics.data.formats import img2label_paths, is_image
@@ -116,7 +118,7 @@ def check_dataset(
 
     Args:
         data: as for training.
-        task: detect, segment, pose or obb.
+        task: a task with label files, or with folders of classes.
         strict: raise when anything is bad.
         file: also write the problems there, as JSON lines.
 
@@ -124,21 +126,62 @@ def check_dataset(
         DatasetNotFound: no such data set.
         DatasetError: a bad description; with `strict` any fault, with the report as its text.
     """
-    if label_kind(task) == "none":
+    kind = label_kind(task)
+    if kind == "none":
         raise NotAvailable(f"data sets of task {task} cannot be checked in this version")
+    report = _check_folders(data) if kind == "folders" else _check_label_files(data, task)
+    if file is not None:
+        report.save(file)
+    if strict and report.bad:
+        raise DatasetError(report.text)
+    return report
+
+
+def _check_label_files(data: str | Path, task: str) -> DatasetReport:
     checked = check_det_dataset(data, required=())
     report = DatasetReport(str(checked["yaml_file"]), checked["names"])
     images: dict[str, list[str]] = {}
     for split in SPLITS:
         if checked.get(split):
             images[split] = _check_split(split, checked, task, report)
-    report.shared = shared_images(
-        images.get("train", []), [*images.get("val", []), *images.get("test", [])]
-    )
-    if file is not None:
-        report.save(file)
-    if strict and report.bad:
-        raise DatasetError(report.text)
+    return _with_shared(report, images)
+
+
+def _check_folders(data: str | Path) -> DatasetReport:
+    """Every image of a set whose folders are classes."""
+    checked = check_cls_dataset(data)
+    report = DatasetReport(str(checked["train"].parent), checked["names"])
+    images = {
+        split: _check_class_split(split, checked[split], report)
+        for split in SPLITS
+        if checked[split] is not None
+    }
+    return _with_shared(report, images)
+
+
+def _check_class_split(split: str, root: Path, report: DatasetReport) -> list[str]:
+    """Add one split of class folders to the report and return its usable images."""
+    folders, listed = list_class_images(root)
+    numbers = class_numbers(root, folders, report.names)
+    report.problems += [
+        Problem(str(root / name), 0, "not a class of training", "folder left out")
+        for name, number in zip(folders, numbers, strict=True)
+        if number is None
+    ]
+    files = [file for file, _ in listed]
+    found = check_images(files, root.with_name(f"{root.name}.cache"), f"{split}: ")
+    report.problems += [one.problem(f) for f, one in zip(files, found, strict=True) if one.note]
+    usable = [i for i, one in enumerate(found) if one.is_usable]
+    classes = [c for i in usable if (c := numbers[listed[i][1]]) is not None]
+    counts = np.bincount(np.array(classes, np.int64), minlength=len(report.names)).tolist()
+    corrupt = len(found) - len(usable)
+    report.splits[split] = SplitSummary(len(found), len(usable), 0, corrupt, len(classes), counts)
+    return [files[i] for i in usable]
+
+
+def _with_shared(report: DatasetReport, images: dict[str, list[str]]) -> DatasetReport:
+    held_out = [*images.get("val", []), *images.get("test", [])]
+    report.shared = shared_images(images.get("train", []), held_out)
     return report
 
 

@@ -197,6 +197,12 @@ def test_weights_of_another_set_are_transferred(args: Args, trained: Path, tmp_p
     assert_close(after["model.0.conv.weight"], before["model.0.conv.weight"], atol=1e-3, rtol=1e-2)
 
 
+def test_a_single_class_is_trained_and_validated(args: Args) -> None:
+    model = facade(args, single_cls=True)
+    assert model.names == {0: "item"}
+    assert model.val(data=args["data"], device="cpu", plots=False).top1 == 1
+
+
 def test_bad_data_is_one_clear_error(args: Args, painted: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for data, kind, words in (

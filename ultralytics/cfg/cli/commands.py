@@ -169,9 +169,8 @@ def _refuse_impossible(mode: str, task: str | None, arguments: dict[str, Any]) -
     if task is not None:
         get(task)
     if mode == "train" and not arguments.get("data") and not arguments.get("resume"):
-        raise ConfigError(
-            "train needs a data set: add data=FILE.yaml, for example data=shapes.yaml"
-        )
+        sample = get(task or "detect").sample
+        raise ConfigError(f"train needs a data set: add data=..., for example data={sample}")
 
 
 def _complete(mode: str, task: str | None, arguments: dict[str, Any]) -> None:

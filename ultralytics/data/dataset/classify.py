@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,9 @@ from ultralytics.data.augment.classify import (
     classify_transforms,
 )
 from ultralytics.data.augment.classify_batch import BatchPipeline
-from ultralytics.data.class_folders import NDJSON_MARKER, list_class_images
+from ultralytics.data.class_folders import Names, class_numbers, is_converted, list_class_images
 from ultralytics.data.class_scan import Checked, check_images
 from ultralytics.data.collate import stack_images
-from ultralytics.data.description import WORDNET, check_class_names, in_words
 from ultralytics.data.formats import FORMATS_HELP_MSG
 from ultralytics.data.fraction import choose_by_class, count_images, get_split_fraction
 from ultralytics.data.images import (
@@ -41,7 +40,6 @@ from ultralytics.utils.logging import LOGGER, colorstr
 __all__ = ["ClassificationDataset"]
 
 Sample = dict[str, Any]  # Any: a picture tensor, a class number, a path
-Names = Mapping[int, str] | Sequence[str]
 
 
 class ClassificationDataset(Dataset[Sample]):
@@ -92,11 +90,10 @@ class ClassificationDataset(Dataset[Sample]):
             raise DatasetNotFound(
                 f"{self.prefix}no images found in folders of classes in {root}. {FORMATS_HELP_MSG}"
             )
-        is_converted = Path(root).with_name(NDJSON_MARKER).is_file()
-        numbers = _class_numbers(self.classes, names, bool(args.single_cls), is_converted)
+        numbers = class_numbers(root, self.classes, names, bool(args.single_cls))
         self._report_unknown(numbers)
         pairs = [(file, c) for file, i in listed if (c := numbers[i]) is not None]
-        share = 1.0 if is_converted else get_split_fraction(args.fraction, split)
+        share = 1.0 if is_converted(root) else get_split_fraction(args.fraction, split)
         chosen = choose_by_class([c for _, c in pairs], count_images(len(pairs), share))
         pairs, checked = self._verified([pairs[i] for i in chosen])
         self.samples: list[list[Any]] = [  # Any: see the class
@@ -286,22 +283,3 @@ def _area_range(scale: float | Sequence[float]) -> tuple[float, float]:
             f"scale={scale} must be two shares of the picture, [smallest, largest], between 0 and 1"
         )
     return float(low), float(high)
-
-
-def _class_numbers(
-    folders: Sequence[str], names: Names | None, is_single: bool, is_converted: bool
-) -> list[int | None]:
-    """Class of every folder; None for folders that are no class."""
-    if is_single:
-        return [0] * len(folders)
-    known = {} if names is None else {n: i for i, n in check_class_names(names).items()}
-    if is_converted:
-        limit = len(known) or len(folders)
-        return [int(n) if n.isdecimal() and int(n) < limit else None for n in folders]
-    words = list(folders)
-    if folders and folders[0].startswith(WORDNET):
-        words = [*in_words(dict(enumerate(folders))).values()]
-    matched = [known.get(a, known.get(b)) for a, b in zip(folders, words, strict=True)]
-    if any(c is not None for c in matched):
-        return matched
-    return [i if not known or i < len(known) else None for i in range(len(folders))]

@@ -39,7 +39,6 @@ REBUILD_KEYS = (
     "tracker",
 )
 FOLDER_KEYS = ("project", "name", "save_dir", "exist_ok")
-SAMPLE_DATA = "shapes.yaml"
 FETCHED = ("http://", "https://", "ul://", "gs://")
 
 
@@ -104,7 +103,7 @@ def for_training(carried: Arguments, call: Arguments, model: str, task: str) -> 
     if args.get("data") is None or (args["data"] == recorded and not call.get("data")):
         args["data"] = base.get("data") if call.get("cfg") else recorded
         if not args["data"] or not _resolves(args["data"]):
-            raise ConfigError(_no_data(recorded))
+            raise ConfigError(_no_data(recorded, get(task).sample))
         LOGGER.info(f"'data' was not given; using data={args['data']}")
     return args
 
@@ -113,11 +112,10 @@ def _without(values: Arguments, *names: str) -> Arguments:
     return {key: value for key, value in values.items() if key not in names}
 
 
-def _no_data(recorded: object) -> str:
+def _no_data(recorded: object, sample: str) -> str:
     lost = f" (the model was trained on {recorded}, which is not on this computer)"
     return (
-        f"train needs a data set{lost if recorded else ''}: add data=FILE.yaml, "
-        f"for example data={SAMPLE_DATA}"
+        f"train needs a data set{lost if recorded else ''}: add data=..., for example data={sample}"
     )
 
 

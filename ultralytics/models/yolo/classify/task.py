@@ -15,7 +15,7 @@ CLASSIFY = register(
         trainer="ultralytics.models.yolo.classify:ClassificationTrainer",
         validator="ultralytics.models.yolo.classify:ClassificationValidator",
         predictor="ultralytics.models.yolo.classify:ClassificationPredictor",
-        labels="none",
+        labels="folders",
         has_background=False,
     )
 )

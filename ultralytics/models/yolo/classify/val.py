@@ -67,7 +67,7 @@ class ClassificationValidator(BaseValidator):
         """Data set of a split, without augmentation; its classes are numbered as the network's."""
         own, theirs = self.names or {}, self.data["names"]
         is_known = not set(own.values()).isdisjoint(theirs.values())
-        if not is_known and len(own) < len(theirs):
+        if not (is_known or self.args.single_cls) and len(own) < len(theirs):
             raise DatasetError(
                 f"data={self.args.data} has {len(theirs)} classes, none of which is among the {len(own)} "
                 "of the network"
