@@ -7,6 +7,7 @@ from ultralytics._lazy import attach
 __version__ = "8.4.190+apache.1"
 
 if TYPE_CHECKING:
+    from ultralytics.cfg.catalog import catalog as catalog
     from ultralytics.models.rtdetr.model import RTDETR as RTDETR
     from ultralytics.models.yolo.model import YOLO as YOLO
     from ultralytics.models.yolo.world.model import YOLOWorld as YOLOWorld
@@ -24,6 +25,7 @@ __getattr__, __dir__, _names = attach(
         "YOLO": "ultralytics.models.yolo.model",
         "YOLOE": "ultralytics.models.yolo.yoloe.model",
         "YOLOWorld": "ultralytics.models.yolo.world.model",
+        "catalog": "ultralytics.cfg.catalog",
         "checks": "ultralytics.utils.checks:check_yolo",
         "download": "ultralytics.utils.downloads",
         "settings": "ultralytics.utils:SETTINGS",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ultralytics
+from ultralytics.cfg.catalog import catalog, catalog_text
 from ultralytics.cfg.cli.parse import CommandLine, parse_key_value_pair, parse_words
 from ultralytics.cfg.cli.text import arguments_text, defaults_text, help_text
 from ultralytics.cfg.load import DEFAULT_CFG_DICT, check_dict_alignment, get_cfg
@@ -28,7 +29,7 @@ from ultralytics.errors import (
     UltralyticsError,
     nearest,
 )
-from ultralytics.registry import get
+from ultralytics.registry import get, task_words
 from ultralytics.utils.environment import ASSETS, env_bool
 from ultralytics.utils.logging import LOGGER, configure_logging
 
@@ -307,6 +308,18 @@ def _check_data(line: CommandLine) -> None:
         raise DatasetError(f"{report.bad} faults in {data}")
 
 
+def _models(line: CommandLine) -> None:
+    """Words that are tasks choose by task, other words by a part of the name."""
+    tasks = task_words()
+    words = [word.removeprefix("task=") for word in line.rest]
+    chosen = {tasks[word] for word in words if word in tasks}
+    parts = [word for word in words if word not in tasks]
+    entries = [entry for entry in catalog(words=parts) if not chosen or entry.task in chosen]
+    if not entries:
+        raise ConfigError(f"no model fits {' '.join(line.rest)}; 'yolo models' lists all")
+    print(catalog_text(entries))
+
+
 def _check_pair(word: str) -> tuple[str, Any]:
     return (word, True) if word == "strict" else parse_key_value_pair(word)
 
@@ -319,6 +332,7 @@ COMMANDS: dict[str, Callable[[CommandLine], None]] = {
     "settings": lambda line: handle_yolo_settings(line.rest),
     "cfg": _cfg,
     "copy-cfg": lambda line: copy_default_cfg(),
+    "models": _models,
     "login": lambda line: handle_yolo_login(line.rest),
     "logout": lambda line: handle_yolo_login(line.rest),
     "hub": lambda line: handle_yolo_login(line.rest),

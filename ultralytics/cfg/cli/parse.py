@@ -42,6 +42,7 @@ SPECIALS = (
     "settings",
     "cfg",
     "copy-cfg",
+    "models",
     "login",
     "logout",
     "hub",
