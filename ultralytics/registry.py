@@ -42,15 +42,8 @@ Labels = Literal["boxes", "polygons", "keypoints", "corners", "folders", "none"]
 
 # Tasks of the interface in its order. Asking for one that has no entry is a clear error, not an unknown name.
 PLANNED_TASKS = ("detect", "segment", "semantic", "depth", "classify", "pose", "obb")
-# Tasks without an entry: part of their file names, label files, background in the confusion matrix.
-_COMING: dict[str, tuple[str, Labels, bool]] = {
-    "segment": ("-seg", "polygons", True),
-    "semantic": ("-sem", "none", False),
-    "depth": ("-depth", "none", False),
-    "classify": ("-cls", "folders", False),
-    "pose": ("-pose", "keypoints", True),
-    "obb": ("-obb", "corners", True),
-}
+# Those without an entry -> part of their file names.
+_COMING = {"depth": "-depth"}
 
 MODULES_VARIABLE = "YOLO_MODULES"
 
@@ -155,8 +148,6 @@ def all_tasks() -> dict[str, Task]:
 def task_words() -> dict[str, str]:
     """Every name a user may give a task -> its canonical name, in the order of the interface."""
     aliases = {alias: task.name for task in all_tasks().values() for alias in task.aliases}
-    if "semantic" not in all_tasks():
-        aliases["semseg"] = "semantic"
     return {name: name for name in (*PLANNED_TASKS, *all_tasks())} | aliases
 
 
@@ -190,14 +181,13 @@ def get(name: str) -> Task:
 def label_kind(name: str) -> Labels:
     """What the label files of a task hold; also answered for tasks of the interface without an entry."""
     canonical = resolve_name(name)
-    return all_tasks()[canonical].labels if canonical in all_tasks() else _COMING[canonical][1]
+    return "none" if canonical in _COMING else all_tasks()[canonical].labels
 
 
 def has_background(name: str) -> bool:
     """Whether objects of a task can be found where nothing is; also answered for tasks without an entry."""
     canonical = resolve_name(name)
-    tasks = all_tasks()
-    return tasks[canonical].has_background if canonical in tasks else _COMING[canonical][2]
+    return canonical not in _COMING and all_tasks()[canonical].has_background
 
 
 def task_of_head(class_name: str) -> str | None:
@@ -207,7 +197,7 @@ def task_of_head(class_name: str) -> str | None:
         if word in (head.lower() for head in task.heads):
             return task.name
     words = {part: task.name for task in all_tasks().values() for part in task.head_words}
-    words |= {name: name for name in _COMING if name not in all_tasks()}
+    words |= {name: name for name in _COMING}
     return next(
         (words[part] for part in sorted(words, key=len, reverse=True) if part in word), None
     )
@@ -216,7 +206,7 @@ def task_of_head(class_name: str) -> str | None:
 def task_of_stem(stem: str) -> str | None:
     """Task that a part of a file name stands for; None when no part does."""
     marks = {mark: task.name for task in all_tasks().values() for mark in task.marks}
-    marks |= {mark: name for name, (mark, *_) in _COMING.items() if name not in all_tasks()}
+    marks |= {mark: name for name, mark in _COMING.items()}
     return next(
         (marks[mark] for mark in sorted(marks, key=len, reverse=True) if mark in stem), None
     )

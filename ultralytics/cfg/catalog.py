@@ -1,4 +1,4 @@
-"""The models that can be built by name, without building any: facts from a table that `scripts/generate_catalog.py` makes.
+"""The models that can be built by name, without building any: `scripts/generate_catalog.py` makes the table.
 
 Parameters and operations are those of the untrained network with the class count of its file, not fused; operations
 are 10^9 per image at the listed size (2 per multiply-add).
@@ -63,8 +63,7 @@ def catalog(task: str | None = None, words: Iterable[str] = ()) -> list[CatalogE
     return [
         entry
         for entry in map(_entry, _rows())
-        if wanted in (None, entry.task)
-        and (not parts or any(part in entry.name for part in parts))
+        if wanted in (None, entry.task) and (not parts or any(part in entry.name for part in parts))
     ]
 
 

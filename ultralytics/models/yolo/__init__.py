@@ -5,23 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from ultralytics import registry
 from ultralytics._lazy import attach
-from ultralytics.errors import NotAvailable
 
 if TYPE_CHECKING:
     from ultralytics.models.yolo import detect as detect
     from ultralytics.models.yolo.model import YOLO as YOLO
     from ultralytics.models.yolo.world.model import YOLOWorld as YOLOWorld
     from ultralytics.models.yolo.yoloe.model import YOLOE as YOLOE
-
-# Tasks of the interface -> prefix of their class names, to say of those without an entry what they are.
-_PREFIXES = {
-    "segment": "Segmentation",
-    "semantic": "SemanticSegmentation",
-    "depth": "Depth",
-    "classify": "Classification",
-    "pose": "Pose",
-    "obb": "OBB",
-}
 
 _load, _list, __all__ = attach(
     __name__,
@@ -33,23 +22,21 @@ _load, _list, __all__ = attach(
         "world": "ultralytics.models.yolo.world:",
         "yoloe": "ultralytics.models.yolo.yoloe:",
     },
+    later=dict.fromkeys(
+        ("depth", "DepthTrainer", "DepthValidator", "DepthPredictor"), "task depth is"
+    ),
 )
 
 
 def __getattr__(name: str) -> Any:  # Any: a class or a package
     if name.startswith("_"):
         return _load(name)
-    tasks = registry.all_tasks()
-    for task in tasks.values():
+    for task in registry.all_tasks().values():
         if name in (task.name, *task.aliases):
             return import_module(task.trainer.partition(":")[0])
         for role in registry.ENGINE_ROLES:
             if getattr(task, role).endswith(f":{name}"):
                 return task.load(role)
-    for missing in _PREFIXES.keys() - tasks.keys():
-        roles = (f"{_PREFIXES[missing]}{role.capitalize()}" for role in registry.ENGINE_ROLES)
-        if name in (missing, *roles):
-            raise NotAvailable(f"{__name__}.{name}: task {missing} is not part of this version")
     return _load(name)
 
 
