@@ -16,6 +16,7 @@ from ultralytics import YOLO
 from ultralytics.cfg import DEFAULT_CFG_DICT, get_cfg
 from ultralytics.cfg.cli.commands import COMMANDS
 from ultralytics.cfg.cli.parse import parse_words
+from ultralytics.cfg.tables import AVAILABLE_MODES
 from ultralytics.registry import all_tasks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +63,7 @@ def test_the_python_of_the_readme_names_what_exists() -> None:
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_the_command_lines_of_the_readme_are_understood(line: str) -> None:
     parsed = parse_words(shlex.split(line, comments=True)[1:])
-    assert parsed.command in COMMANDS or parsed.overrides["mode"] in ("train", "val", "predict")
+    assert parsed.command in COMMANDS or parsed.overrides["mode"] in AVAILABLE_MODES
     if not parsed.command:
         values = vars(get_cfg(overrides=parsed.overrides))
         assert values["task"] in all_tasks()
