@@ -18,6 +18,7 @@ import torch
 from ultralytics import YOLO
 from ultralytics.cfg.catalog import COLUMNS, TABLE, CatalogEntry, catalog
 from ultralytics.nn.tasks import guess_model_scale
+from ultralytics.registry import all_tasks, task_of_head
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.torch_utils.info import count_layers, get_flops, get_num_params
 from ultralytics.utils.yaml_io import YAML
@@ -27,7 +28,7 @@ PAGE = ROOT / "docs" / "models.md"
 MODELS = TABLE.parent
 DEFAULT_IMGSZ = 640
 IMGSZ = {"classify": 224}
-STEM = re.compile(r"(yolo(?:e-)?v?\d+)(.*)")
+STEM = re.compile(r"(yolo(?:e-)?v?\d+)(|-.*)")
 
 
 def names_of(file: Path) -> list[str]:
@@ -53,13 +54,17 @@ def row_of(name: str) -> dict[str, str | int]:
 
 
 def files() -> list[Path]:
-    """Model files, oldest family first."""
+    """Model files of the tasks there are, oldest family first."""
 
     def age(file: Path) -> tuple[int, int, str]:
         number = re.search(r"\d+", file.parent.name)
         return (number is None, int(number[0]) if number else 0, file.stem)
 
-    return sorted(MODELS.rglob("*.yaml"), key=age)
+    return sorted(filter(_has_task, MODELS.rglob("*.yaml")), key=age)
+
+
+def _has_task(file: Path) -> bool:
+    return task_of_head(str(YAML.load(file)["head"][-1][-2])) in all_tasks()
 
 
 def table_text() -> str:
