@@ -11,18 +11,19 @@ FAMILIES = ("yolov8n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "yolo26n")
 TASKS = ("yolo11n-seg", "yolo26n-seg", "yolo26n-pose", "yolo26n-obb", "yolo26n-cls", "yolo26n-sem")
 
 
-def _open(name: str) -> Any:
-    from ultralytics import RTDETR, YOLO
+def _build(name: str) -> Any:
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import RTDETRDetectionModel
 
-    return (RTDETR if name.startswith("rtdetr") else YOLO)(f"{name}.yaml")
+    if name.startswith("rtdetr"):
+        return RTDETRDetectionModel(f"{name}.yaml", verbose=False)
+    return YOLO(f"{name}.yaml").model
 
 
 def _forward_ms(name: str, repeats: int) -> float:
     import torch
 
-    network = _open(name)
-    network.fuse()
-    model = network.model.eval()
+    model = _build(name).fuse(verbose=False).eval()
     image = torch.rand(1, 3, 640, 640, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         return median_ms(lambda: model(image), repeats, warmup=2)
@@ -46,7 +47,7 @@ def forward_rtdetr(ctx: argparse.Namespace) -> Figures:
 def build(ctx: argparse.Namespace) -> Figures:
     """From a file name to a network."""
     names = ("yolov8n", "yolo11n", "yolo11n-cls", "yolo12n", "yolo26n", "yolo26x")
-    return {f"{name}_ms": median_ms(lambda name=name: _open(name), 5) for name in names}
+    return {f"{name}_ms": median_ms(lambda name=name: _build(name), 5) for name in names}
 
 
 SCENARIOS = [forward_families, forward_tasks, forward_rtdetr, build]

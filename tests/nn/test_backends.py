@@ -157,7 +157,9 @@ def block(request: pytest.FixtureRequest) -> Conv:
 
 
 @pytest.mark.skipif(not onednn.is_available(), reason="torch without the oneDNN calls")
-def test_fused_calls_compute_the_same(block: Conv) -> None:
+@pytest.mark.parametrize("activation", [nn.SiLU(), nn.ReLU(), nn.Identity()], ids=str)
+def test_fused_calls_compute_the_same(block: Conv, activation: nn.Module) -> None:
+    block.act = activation
     plain = copy.deepcopy(block)
     assert fuse_calls(block) == 1
     for size in ((1, 8, 16, 16), (3, 8, 5, 7), (1, 8, 16, 16)):

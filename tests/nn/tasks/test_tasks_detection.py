@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from ultralytics.nn.modules import Detect
+from ultralytics.nn.modules import Conv, Detect
 from ultralytics.nn.tasks import DetectionModel, Ensemble, yaml_model_load
 
 Build = Callable[..., DetectionModel]
@@ -30,6 +30,24 @@ def test_folding_changes_nothing_but_the_speed(name: str, build: Build) -> None:
         assert model.is_fused()
         assert_close(model(x)[0], expected, rtol=1e-10, atol=1e-10)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+
+
+def test_folded_convolutions_are_overwritten_by_their_activations_only_here(build: Build) -> None:
+    model, other = build().eval(), build()
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = model(x)[0]
+    model.fuse(verbose=False)
+    acts = {m for m in model.modules() if isinstance(m, nn.SiLU)}
+    assert [act.inplace for act in acts] == [True]
+    assert not any(m.inplace for m in other.modules() if isinstance(m, nn.SiLU))
+    assert not Conv.default_act.inplace
+    x.requires_grad_()
+    y = model(x)[0]
+    assert_close(y.detach(), expected, rtol=1e-4, atol=1e-4)
+    y.sum().backward()  # saliency maps of folded networks keep working
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
 
 
 def test_published_sizes_of_the_smallest_model() -> None:

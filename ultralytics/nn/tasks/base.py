@@ -7,6 +7,7 @@ in `save`. Objects read from checkpoints never ran a constructor, so methods rel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -26,6 +27,7 @@ __all__ = ["BaseModel"]
 Batch = dict[str, Any]  # Any: image tensor, labels and paths by key
 Call = Callable[[nn.Module, Any], Any]  # Any: what goes into a row and comes out
 PROFILE_RUNS = 10
+FOLDED = (Conv, ConvTranspose, RepConv, RepVGGDW)
 HEAD_TENSORS = ("stride", "anchors", "strides")  # unless a head names its own in `moved_tensors`
 
 
@@ -155,6 +157,7 @@ class BaseModel(nn.Module):
         if not self.is_fused():
             for module in list(self.modules()):
                 _fuse_module(module)
+            _overwrite_inputs(self)
         self.info(verbose=verbose, imgsz=imgsz)
         return self
 
@@ -186,6 +189,21 @@ class BaseModel(nn.Module):
     def end2end(self, value: bool) -> None:
         if isinstance(self.model[-1], Detect):
             self.model[-1].end2end = value
+
+
+def _overwrite_inputs(model: nn.Module) -> None:
+    """Let activations write over the outputs of folded convolutions, which nothing else reads.
+
+    The activation of a network may be the default one of all networks, so a copy is changed.
+    """
+    quick: dict[nn.Module, nn.Module] = {}
+    for module in list(model.modules()):
+        act = module._modules.get("act")
+        if isinstance(module, FOLDED) and act is not None and hasattr(act, "inplace"):
+            if act not in quick:
+                quick[act] = copy(act)
+                quick[act].inplace = True  # type: ignore[assignment]
+            module.act = quick[act]
 
 
 def _call(row: nn.Module, x: Any) -> Any:  # Any: as Call

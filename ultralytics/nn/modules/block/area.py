@@ -32,18 +32,13 @@ class AAttn(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
         dim, tokens = self.num_heads * self.head_dim, height * width
-        rows = self.qkv(x).flatten(2).transpose(1, 2)  # (B, N, 3 * dim)
-        rows = rows.reshape(batch * self.area, tokens // self.area, 3 * dim)
-        per_head = rows.view(*rows.shape[:2], self.num_heads, 3 * self.head_dim).permute(0, 2, 3, 1)
-        q, k, v = per_head.split([self.head_dim] * 3, dim=2)  # each (B * area, heads, d, n)
-        weights = ((q * self.head_dim**-0.5).transpose(-2, -1) @ k).softmax(dim=-1)
-        mixed = v @ weights.transpose(-2, -1)
-
-        def to_map(heads: Tensor) -> Tensor:
-            merged = heads.permute(0, 3, 1, 2).reshape(batch, height, width, dim)
-            return merged.permute(0, 3, 1, 2).contiguous()
-
-        return self.proj(to_map(mixed) + self.pe(to_map(v)))
+        sizes = (batch, self.num_heads, 3 * self.head_dim, self.area, tokens // self.area)
+        q, k, v = self.qkv(x).reshape(sizes).split([self.head_dim] * 3, dim=2)
+        q = (q * self.head_dim**-0.5).permute(0, 1, 3, 4, 2)  # (B, heads, area, n, d)
+        k, inner = (part.permute(0, 1, 3, 2, 4) for part in (k, v))  # (B, heads, area, d, n)
+        mixed = inner @ (q @ k).softmax(dim=-1).transpose(-2, -1)
+        joined = mixed.permute(0, 1, 3, 2, 4).reshape(batch, dim, height, width)
+        return self.proj(joined + self.pe(v.reshape(batch, dim, height, width)))
 
 
 class ABlock(nn.Module):
