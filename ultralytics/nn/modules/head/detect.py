@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,8 @@ class Detect(nn.Module):
     strides = torch.empty(0)
     legacy = False
     xyxy = False
+    # what `forward_head` takes from a branch -> the child that is it
+    branch_parts: ClassVar[Mapping[str, str]] = {"box_head": "cv2", "cls_head": "cv3"}
     _end2end = False
     _grid: Grid = ((), torch.empty(0), torch.empty(0))
 
@@ -129,12 +131,12 @@ class Detect(nn.Module):
     @property
     def one2many(self) -> dict[str, nn.ModuleList | None]:
         """Parts of the branch that is always trained."""
-        return {"box_head": self.cv2, "cls_head": self.cv3}
+        return {part: getattr(self, name) for part, name in self.branch_parts.items()}
 
     @property
     def one2one(self) -> dict[str, nn.ModuleList | None]:
         """Parts of the NMS-free branch."""
-        return {"box_head": self.one2one_cv2, "cls_head": self.one2one_cv3}
+        return {part: getattr(self, ONE_TO_ONE + name) for part, name in self.branch_parts.items()}
 
     @property
     def class_layers(self) -> list[str]:

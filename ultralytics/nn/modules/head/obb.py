@@ -33,6 +33,8 @@ class OBB(Detect):
         ch: channels of each level.
     """
 
+    branch_parts = {**Detect.branch_parts, "angle_head": "cv4"}
+
     if TYPE_CHECKING:
         one2one_cv4: nn.ModuleList | None
 
@@ -53,16 +55,6 @@ class OBB(Detect):
         )
         if end2end:
             self._add_twins("cv4")
-
-    @property
-    def one2many(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the branch that is always trained."""
-        return {**super().one2many, "angle_head": self.cv4}
-
-    @property
-    def one2one(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the NMS-free branch."""
-        return {**super().one2one, "angle_head": self.one2one_cv4}
 
     def forward_head(
         self,

@@ -36,6 +36,8 @@ class Pose(Detect):
         ch: channels of each level.
     """
 
+    branch_parts = {**Detect.branch_parts, "pose_head": "cv4"}
+
     place = staticmethod(keypoints_from_corner)  # points in cells from raw values and anchors
 
     if TYPE_CHECKING:
@@ -62,16 +64,6 @@ class Pose(Detect):
         )
         if with_twins:
             self._add_twins("cv4")
-
-    @property
-    def one2many(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the branch that is always trained."""
-        return {**super().one2many, "pose_head": self.cv4}
-
-    @property
-    def one2one(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the NMS-free branch."""
-        return {**super().one2one, "pose_head": self.one2one_cv4}
 
     def forward_head(
         self,
@@ -104,6 +96,8 @@ class Pose26(Pose):
     training raw predictions gain "kpts_sigma" (B, 2 * K, A).
     """
 
+    branch_parts = {**Pose.branch_parts, "kpts_head": "cv4_kpts", "kpts_sigma_head": "cv4_sigma"}
+
     place = staticmethod(keypoints_from_centre)
 
     if TYPE_CHECKING:
@@ -128,24 +122,6 @@ class Pose26(Pose):
         )
         if with_twins:
             self._add_twins("cv4_kpts", "cv4_sigma")
-
-    @property
-    def one2many(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the branch that is always trained."""
-        return {
-            **super().one2many,
-            "kpts_head": self.cv4_kpts,
-            "kpts_sigma_head": self.cv4_sigma,
-        }
-
-    @property
-    def one2one(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the NMS-free branch."""
-        return {
-            **super().one2one,
-            "kpts_head": self.one2one_cv4_kpts,
-            "kpts_sigma_head": self.one2one_cv4_sigma,
-        }
 
     def forward_head(
         self,

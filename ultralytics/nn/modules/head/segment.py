@@ -27,6 +27,8 @@ class Segment(Detect):
     y gains nm columns after its last. Evaluation gives ((y, proto), P), and with `export` (y, proto).
     """
 
+    branch_parts = {**Detect.branch_parts, "mask_head": "cv4"}
+
     if TYPE_CHECKING:
         one2one_cv4: nn.ModuleList | None
 
@@ -53,16 +55,6 @@ class Segment(Detect):
 
     def _make_prototypes(self, ch: Sequence[int]) -> nn.Module:
         return Proto(ch[0], self.npr, self.nm)
-
-    @property
-    def one2many(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the branch that is always trained."""
-        return {**super().one2many, "mask_head": self.cv4}
-
-    @property
-    def one2one(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the NMS-free branch."""
-        return {**super().one2one, "mask_head": self.one2one_cv4}
 
     def prototypes(self, x: Sequence[Tensor]) -> Prototypes:
         """Prototype masks of a batch."""

@@ -114,6 +114,8 @@ class YOLOEDetect(Detect):
         ValueError: sizes that this head is not made for.
     """
 
+    branch_parts = {**Detect.branch_parts, "contrastive_head": "cv4"}
+
     is_fused = False
     conf = 0.001  # of the filter of a built-in vocabulary
 
@@ -150,16 +152,6 @@ class YOLOEDetect(Detect):
     def class_layers(self) -> list[str]:
         """None: classes are not stored."""
         return []
-
-    @property
-    def one2many(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the branch that is always trained."""
-        return {**super().one2many, "contrastive_head": self.cv4}
-
-    @property
-    def one2one(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the NMS-free branch."""
-        return {**super().one2one, "contrastive_head": self.one2one_cv4}
 
     # prompts
 
@@ -311,6 +303,8 @@ class YOLOESegment(YOLOEDetect):
         embed, with_bn, reg_max, end2end, ch: as for `YOLOEDetect`.
     """
 
+    branch_parts = {**YOLOEDetect.branch_parts, "mask_head": "cv5"}
+
     if TYPE_CHECKING:
         one2one_cv5: nn.ModuleList | None
 
@@ -339,16 +333,6 @@ class YOLOESegment(YOLOEDetect):
 
     def _make_prototypes(self, ch: Sequence[int]) -> nn.Module:
         return Proto(ch[0], self.npr, self.nm)
-
-    @property
-    def one2many(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the branch that is always trained."""
-        return {**super().one2many, "mask_head": self.cv5}
-
-    @property
-    def one2one(self) -> dict[str, nn.ModuleList | None]:
-        """Parts of the NMS-free branch."""
-        return {**super().one2one, "mask_head": self.one2one_cv5}
 
     def prototypes(self, x: Sequence[Tensor]) -> Prototypes:
         """Prototype masks of a batch."""
