@@ -53,12 +53,20 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         def val(self, **kwargs: Any) -> None:
             self._mode("val", **kwargs)
 
-        def predict(self, **kwargs: Any) -> None:
+        def track(self, **kwargs: Any) -> list[Any]:
+            return self._streamed("track", kwargs)
+
+        def _streamed(self, mode: str, kwargs: dict[str, Any]) -> list[Any]:
+            assert kwargs.pop("stream") is True  # nothing piles up
+            self._mode(mode, **kwargs)
+            return []
+
+        def predict(self, **kwargs: Any) -> list[Any]:
             if kwargs["source"] == "absent.jpg":
                 raise DatasetNotFound("absent.jpg does not exist")
             if kwargs["source"] == "stop":
                 raise KeyboardInterrupt
-            self._mode("predict", **kwargs)
+            return self._streamed("predict", kwargs)
 
     monkeypatch.setitem(vars(ultralytics), "YOLO", Model)
     return made
@@ -127,6 +135,16 @@ def test_copy_cfg_never_overwrites(tmp_path: Path, capsys: pytest.CaptureFixture
             "predict model=runs/7.pt name=model source=0",
             [("new", "runs/7.pt", None), ("predict", {"source": 0, "name": "7", "save": True})],
         ),
+        (
+            "track model=a.pt source=b.mp4 tracker=bytetrack gt=gt.txt",
+            [
+                ("new", "a.pt", None),
+                (
+                    "track",
+                    {"source": "b.mp4", "tracker": "bytetrack", "save": True, "gt": "gt.txt"},
+                ),
+            ],
+        ),
     ],
 )
 def test_what_reaches_the_model(line: str, made: list[Any], calls: list[Any]) -> None:
@@ -164,7 +182,6 @@ def test_the_task_of_the_model_wins(
         ("depth train data=a", 1, ["depth"]),
         ("classify train model=a.pt", 2, ["data=shapes-cls"]),
         ("export model=a.pt", 1, ["export"]),
-        ("track model=a.pt source=b.mp4", 1, ["track"]),
         ("benchmark model=a.pt", 1, ["benchmark"]),
         ("tune", 1, ["tune"]),
         ("solutions count", 1, ["solutions"]),
@@ -310,7 +327,7 @@ def test_light_lines_as_a_process(words: list[str], status: int, tmp_path: Path)
         ("train resume=nope.pt", 1, ["resume=nope.pt", "last.pt"]),
         ("train resume=True", 2, ["resume=PATH"]),
         ("train data=shapes.yaml model=yolo11n.yaml device=99", 2, ["device=99", "device=cpu"]),
-        ("predict source=a.jpg model=a.pt classes=cat", 2, ["classes=[0, 2]"]),
+        ("predict source=a.jpg model=yolo11n.yaml classes=cat", 2, ["classes=[0, 2]"]),
     ],
 )
 def test_resume_and_device(

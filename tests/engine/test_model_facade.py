@@ -337,7 +337,7 @@ def test_several_data_sets_are_refused(weights: Path) -> None:
         YOLO(weights).train(data=["a.yaml", "b.yaml"])
 
 
-@pytest.mark.parametrize("name", ["track", "benchmark", "export", "tune"])
+@pytest.mark.parametrize("name", ["benchmark", "export", "tune"])
 def test_later_parts_say_so(name: str, weights: Path) -> None:
     with pytest.raises(NotImplementedError, match="not part of this version"):
         getattr(YOLO(weights), name)()

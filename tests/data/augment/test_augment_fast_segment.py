@@ -13,6 +13,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from ultralytics.data.augment import FastDetectPipeline, Format, v8_transforms
+from ultralytics.data.augment.fast_keypoints import FastKeypointPipeline
 from ultralytics.data.augment.fast_segment import FastSegmentPipeline
 from ultralytics.data.augment.fused import choose_pipeline
 from ultralytics.data.dataset import YOLODataset
@@ -190,7 +191,7 @@ def test_labels_of_the_data_set_stay_as_they_are(settings: Any) -> None:
         ({}, {}, FastDetectPipeline),
         ({"use_segments": True}, {}, FastSegmentPipeline),
         ({"use_segments": True}, {"copy_paste": 0.1}, None),
-        ({"use_keypoints": True}, {}, None),
+        ({"use_keypoints": True}, {}, FastKeypointPipeline),
     ],
 )
 def test_the_pipeline_follows_the_labels(
