@@ -15,9 +15,16 @@ from torch import nn
 from torch.testing import assert_close
 
 from ultralytics.errors import CheckpointError, UnsafeCheckpoint
-from ultralytics.nn.modules import SPPF, Conv, Detect, Segment
+from ultralytics.nn.modules import MLP, SPPF, Conv, Detect, Segment
 from ultralytics.nn.modules.block import AAttn
-from ultralytics.nn.tasks import DetectionModel, SegmentationModel, load_checkpoint
+from ultralytics.nn.tasks import (
+    DetectionModel,
+    RTDETRDetectionModel,
+    SegmentationModel,
+    WorldModel,
+    YOLOEModel,
+    load_checkpoint,
+)
 
 Build = Callable[..., DetectionModel]
 IMAGE = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -256,3 +263,36 @@ def test_hooks_of_other_kinds_are_refused(build: Build, tmp_path: Path) -> None:
 def test_a_run_without_a_student_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no student"):
         open_wrapped(None, tmp_path, has_hooks=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "attribute", "value"),
+    [
+        (WorldModel, "yolov8n-worldv2.yaml", "clip_model", None),
+        (YOLOEModel, "yoloe-v8n.yaml", "text_model", "mobileclip:blt"),
+    ],
+)
+def test_encoders_that_came_later(
+    kind: type[DetectionModel],
+    file: str,
+    attribute: str,
+    value: object,
+    narrow: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+) -> None:
+    model = kind(narrow(file), nc=2, verbose=False)
+    expected = output(model)
+    vars(model).pop(attribute, None)
+    opened = reopened(model, tmp_path)
+    assert getattr(opened, attribute) == value
+    assert_close(output(opened), expected)
+
+
+def test_perceptrons_that_lacked_options(
+    narrow: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    wide = {"n": [0.33, 0.25, 1024]}
+    model = RTDETRDetectionModel(narrow("yolov8n-rtdetr.yaml", scales=wide), nc=2, verbose=False)
+    expected = output(model)
+    without(model, MLP, "act", "residual", "out_norm", "sigmoid")
+    assert_close(output(reopened(model, tmp_path)), expected)

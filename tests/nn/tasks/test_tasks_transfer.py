@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from ultralytics.nn.tasks import DetectionModel
+from ultralytics.nn.tasks import (
+    DetectionModel,
+    RTDETRDetectionModel,
+    SegmentationModel,
+    SemanticSegmentationModel,
+    YOLOEModel,
+)
 
 Build = Callable[..., DetectionModel]
 
@@ -98,3 +106,43 @@ def test_the_log_tells_how_much_fitted(build: Build, caplog: pytest.LogCaptureFi
     items = len(target.state_dict())
     assert f"Transferred {items}/{items} items" in caplog.text
     assert "weights are fused" in caplog.text
+
+
+# Layers with one row per class, as the specification lists them (chapter 10, section 4.3).
+CLASS_LAYERS = [
+    (DetectionModel, "yolo26n.yaml", [r"\.(one2one_)?cv3\.\d\.2\."], 12),
+    (SegmentationModel, "yolo26n-seg.yaml", [r"cv3\.\d\.2\.", r"proto\.semseg\.2\."], 14),
+    (
+        SemanticSegmentationModel,
+        "yolo26n-sem.yaml",
+        [r"\.classifier\.1\.", r"\.aux_head\.1\."],
+        4,
+    ),
+    (RTDETRDetectionModel, "yolov8n-rtdetr.yaml", ["score_head", "class_embed"], 15),
+    (YOLOEModel, "yoloe-26n.yaml", ["nothing: its outputs are embeddings"], 0),
+]
+
+
+@pytest.mark.parametrize(("kind", "file", "patterns", "count"), CLASS_LAYERS)
+def test_every_layer_with_class_rows_follows_the_names(
+    kind: type[DetectionModel],
+    file: str,
+    patterns: list[str],
+    count: int,
+    narrow: Callable[..., dict[str, Any]],
+) -> None:
+    scales = {"scales": {"n": [0.33, 0.25, 1024]}} if kind is RTDETRDetectionModel else {}
+    source, target = (kind(narrow(file, **scales), nc=4, verbose=False) for _ in range(2))
+    source.names = {0: "cat", 1: "dog", 2: "cow", 3: "hen"}
+    target.names = {0: "hen", 1: "emu", 2: "dog", 3: "cat"}
+    before = {key: value.clone() for key, value in target.state_dict().items()}
+    target.load(source, verbose=False)
+    after, given = target.state_dict(), source.state_dict()
+    moved = [key for key in given if any(re.search(pattern, key) for pattern in patterns)]
+    assert len(moved) == count
+    for key, value in after.items():
+        if key in moved:
+            assert_close(value[[0, 2, 3]], given[key][[3, 1, 0]])
+            assert_close(value[1], before[key][1])
+        else:
+            assert_close(value, given[key])
