@@ -147,16 +147,15 @@ class SegTaskAlignedAssigner(TaskAlignedAssigner):
         weight_NKC[label_P, place_P] = extra["pd_coef"][image_P, anchor_P].to(proto.dtype)
         around_N4 = _rectangles_around(corner_NK4)
         rows_RC = proto.permute(0, 2, 3, 1).flatten(0, 2)
-        shared_NK, found_NK = (proto.new_zeros((len(labels), most)) for _ in range(2))
+        counts_NK2 = proto.new_zeros((len(labels), most, 2))  # pixels found, and shared with the label
         for part in pixel_parts(around_N4, width, VALUES_AT_ONCE // (proto.shape[1] + most)):
             row_nT = labels.images[part.members][:, None] * (height * width) + part.pixels
             mask_nKT = weight_NKC[part.members] @ rows_RC[row_nT].transpose(1, 2) > 0
-            mask_nKT &= _inside_corners(part.pixels, width, corner_NK4[part.members])
-            mask_nKT &= part.valid[:, None]
-            known_nT1 = known.at(part.members, part.pixels)[:, :, None].to(proto.dtype)
-            value_nKT = mask_nKT.to(proto.dtype)
-            found_NK[part.members] = value_nKT.sum(dim=2)
-            shared_NK[part.members] = (value_nKT @ known_nT1).squeeze(2)
+            mask_nKT &= _inside_corners(part.pixels.int(), width, corner_NK4[part.members].int())
+            known_nT = known.at(part.members, part.pixels) & part.valid
+            wanted_nT2 = torch.stack((part.valid, known_nT), dim=2)
+            counts_NK2[part.members] = mask_nKT.to(proto.dtype) @ wanted_nT2.to(proto.dtype)
+        found_NK, shared_NK = counts_NK2.unbind(dim=2)
         total_NK = found_NK + known.areas().to(proto.dtype)[:, None] - shared_NK
         return (shared_NK / total_NK.clamp(min=1))[label_P, place_P]
 
@@ -173,7 +172,11 @@ def _rectangles_around(corner_NK4: Tensor) -> Tensor:
 
 def _inside_corners(pixel_nT: Tensor, width: int, corner_nK4: Tensor) -> Tensor:
     """Whether pixels lie in rectangles, (n, K, T)."""
-    y_n1T = torch.div(pixel_nT, width, rounding_mode="floor")[:, None]
+    y_n1T = torch.div(pixel_nT, width, rounding_mode="trunc")[:, None]
     x_n1T = pixel_nT[:, None] - y_n1T * width
     x1, y1, x2, y2 = (side[:, :, None] for side in corner_nK4.unbind(dim=-1))
-    return (x_n1T >= x1) & (x_n1T < x2) & (y_n1T >= y1) & (y_n1T < y2)
+    inside_nKT = x_n1T >= x1
+    inside_nKT &= x_n1T < x2
+    inside_nKT &= y_n1T >= y1
+    inside_nKT &= y_n1T < y2
+    return inside_nKT
