@@ -147,7 +147,9 @@ class SegTaskAlignedAssigner(TaskAlignedAssigner):
         weight_NKC[label_P, place_P] = extra["pd_coef"][image_P, anchor_P].to(proto.dtype)
         around_N4 = _rectangles_around(corner_NK4)
         rows_RC = proto.permute(0, 2, 3, 1).flatten(0, 2)
-        counts_NK2 = proto.new_zeros((len(labels), most, 2))  # pixels found, and shared with the label
+        counts_NK2 = proto.new_zeros(
+            (len(labels), most, 2)
+        )  # pixels found, and shared with the label
         for part in pixel_parts(around_N4, width, VALUES_AT_ONCE // (proto.shape[1] + most)):
             row_nT = labels.images[part.members][:, None] * (height * width) + part.pixels
             mask_nKT = weight_NKC[part.members] @ rows_RC[row_nT].transpose(1, 2) > 0
