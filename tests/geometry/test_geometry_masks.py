@@ -138,3 +138,27 @@ def test_an_outline_encloses_holes() -> None:
     (outline,) = masks2segments(ring[None].astype(np.uint8))
     (expected,) = masks2segments(disc[None].astype(np.uint8))
     assert (outline == expected).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [31, 64, 77])  # within one stretch, whole stretches, and a rest
+def test_overlap_leaves_nothing_out(size: int, dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(size)
+    y, x = np.mgrid[:size, :size]
+
+    def blobs(count: int) -> Tensor:
+        masks = [
+            np.hypot(x - rng.uniform(0, size), y - rng.uniform(0, size)) < rng.uniform(1, size / 3)
+            for _ in range(count)
+        ]
+        return torch.from_numpy(np.stack([*masks, np.zeros((size, size), bool)])).flatten(1)
+
+    a, b = blobs(8), blobs(21)
+    shared = (a[:, None] & b).sum(-1).double()
+    union = (a[:, None] | b).sum(-1).double()
+    got = mask_iou(a.to(dtype), b.to(dtype))
+    assert got.dtype == dtype
+    assert_close(got.double(), shared / (union + 1e-7), atol=1e-6, rtol=1e-6)
+    assert (got > 0.3).any()
+    soft = torch.rand(5, size * size, dtype=dtype, requires_grad=True)
+    assert mask_iou(soft, a.to(dtype)).sum().requires_grad
