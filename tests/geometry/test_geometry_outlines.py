@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -44,24 +43,6 @@ def test_extents_and_choice(parts: list[list[tuple[float, float]]]) -> None:
     backwards = outlines.pick(np.arange(len(parts))[::-1]).split()
     for some, same in zip(backwards, outlines.split()[::-1], strict=True):
         assert_array_equal(some, same)
-
-
-@given(polygons, st.sampled_from([0.5, 3.0, 200.0]))
-def test_denser_points_lie_on_the_edges(
-    parts: list[list[tuple[float, float]]], step: float
-) -> None:
-    outlines = flat(parts)
-    dense = outlines.dense(step, most=100)
-    assert len(dense.split()) == len(parts)
-    for before, after in zip(outlines.split(), dense.split(), strict=True):
-        ring = np.concatenate((after, after[:1]))
-        gaps = np.hypot(*np.diff(ring, axis=0).T)
-        length = np.hypot(*np.diff(np.concatenate((before, before[:1])), axis=0).T).sum()
-        assert (gaps <= max(step, length / 100) * 1.001 + 1e-4).all()
-        assert len(after) <= 100 + len(before)
-        known = {tuple(p) for p in after.tolist()}
-        assert all(tuple(p) in known for p in before.tolist())
-        assert gaps.sum() == pytest.approx(length, rel=1e-3, abs=1e-3)
 
 
 def test_a_cut_triangle_against_shapely() -> None:

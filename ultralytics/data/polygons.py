@@ -109,7 +109,7 @@ def _draw_reduced(polygon: Array, size_hw: tuple[int, int], ratio: int) -> _Redu
     Reducing by a whole number reads the middle pixels of each cell: one for odd ratios, else four, of which two
     must be set. A canvas that is no multiple of the ratio is resized as a whole.
     """
-    outline = polygon.reshape(-1, 2).astype(np.int32)
+    outline = _without_repeats(polygon.reshape(-1, 2).astype(np.int32))
     height, width = size_hw
     if height % ratio or width % ratio:
         whole = polygon2mask(size_hw, [outline], 1, ratio)
@@ -127,6 +127,13 @@ def _draw_reduced(polygon: Array, size_hw: tuple[int, int], ratio: int) -> _Redu
         return _Reduced(top, left, cells[middle::ratio, middle::ratio] != 0)
     rows = cells[middle::ratio] + cells[middle + 1 :: ratio]
     return _Reduced(top, left, rows[:, middle::ratio] + rows[:, middle + 1 :: ratio] > 1)
+
+
+def _without_repeats(outline_P2: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The outline without points that equal the one before; densely sampled ones have many in a pixel."""
+    code = outline_P2.view(np.int64)[:, 0]
+    first = np.concatenate(([True], code[1:] != code[:-1]))
+    return outline_P2[first]
 
 
 def convert_segment_masks_to_yolo_seg(

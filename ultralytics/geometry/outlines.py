@@ -1,4 +1,4 @@
-"""Many polygons in one flat array: extents, visible boxes, denser points.
+"""Many polygons in one flat array: choice, extents, visible boxes.
 
 Polygon i is points offsets[i] to offsets[i + 1] of a float array (P, 2); none is empty. Shape suffixes: N = polygons,
 P = points, E = edges; edge k runs from point k to the next one of its polygon.
@@ -59,27 +59,6 @@ class Outlines(NamedTuple):
         after = np.arange(1, len(self.points) + 1)
         after[self.offsets[1:] - 1] = self.offsets[:-1]
         return after
-
-    def dense(self, step: float, most: int = 1000) -> Outlines:
-        """The same polygons with further points on their edges, evenly on each.
-
-        Args:
-            step: furthest that a point is from the next.
-            most: long outlines get about this many points instead, in addition to their own.
-        """
-        if len(self.points) == 0:
-            return self
-        edge_E2 = self.points[self.next_points()] - self.points
-        length_E = np.hypot(edge_E2[:, 0], edge_E2[:, 1])
-        step_N = np.maximum(step, np.add.reduceat(length_E, self.offsets[:-1]) / most)
-        parts_E = np.ceil(length_E / self.per_point(step_N)).astype(np.int64)
-        np.maximum(parts_E, 1, out=parts_E)
-        ends_E = np.cumsum(parts_E)
-        number = np.arange(ends_E[-1]) - np.repeat(ends_E - parts_E, parts_E)
-        edge_E2 /= parts_E[:, None].astype(np.float32)
-        points = np.repeat(self.points, parts_E, axis=0)
-        points += np.repeat(edge_E2, parts_E, axis=0) * number[:, None].astype(np.float32)
-        return Outlines(points, np.concatenate(([0], ends_E))[self.offsets])
 
     def visible_boxes(self, width: float, height: float) -> Floats:
         """Corners (N, 4) of the part of each polygon inside a canvas, zeros where there is none.

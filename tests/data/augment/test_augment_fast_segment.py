@@ -138,22 +138,15 @@ def test_exact_mode_gives_the_ordinary_sample(settings: Any, changes: Any) -> No
     assert seen > 20
 
 
-def test_fast_mode_draws_the_same_objects_almost_to_the_pixel(settings: Any) -> None:
-    """A matrix that turns is not snapped to whole source pixels, so only the sampling differs."""
-    overlaps = []
-    changes = {"degrees": 10.0, "mask_ratio": 1, "overlap_mask": False}
-    for seed in range(24):
+@pytest.mark.parametrize("changes", [{"degrees": 10.0}, {"scale": 0.0, "translate": 0.0}])
+def test_fast_mode_is_exact_where_the_warp_is_not_snapped(settings: Any, changes: Any) -> None:
+    """A matrix that turns is kept, and one that moves by whole pixels already does."""
+    for seed in range(12):
         plain = ordinary(data(), settings(**changes), seed)
         fast = fused(data("fast"), settings(**changes), seed)
         assert fast["after"] == plain["after"]
-        assert_array_equal(fast["cls"], plain["cls"])
-        torch.testing.assert_close(fast["bboxes"], plain["bboxes"], atol=2e-3, rtol=0)
-        for one, other in zip(fast["masks"] > 0, plain["masks"] > 0, strict=True):
-            if other.sum() > 150:
-                overlaps.append(float((one & other).sum() / (one | other).sum()))
-    assert len(overlaps) > 30
-    assert np.mean(overlaps) > 0.99
-    assert np.min(overlaps) > 0.96
+        assert_array_equal(fast["masks"], plain["masks"])
+        torch.testing.assert_close(fast["bboxes"], plain["bboxes"], atol=3e-6, rtol=0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"mosaic": 0.0, "flipud": 0.5}, {"degrees": 20.0}])
@@ -166,7 +159,7 @@ def test_masks_lie_where_the_pixels_are_bright(settings: Any, changes: Any) -> N
         masked = sample["masks"][0] > 0
         shared += int((bright & masked).sum())
         total += int((bright | masked).sum())
-    assert shared / total > 0.9
+    assert shared / total > 0.88  # every pixel that an outline touches counts
 
 
 def test_objects_that_leave_the_picture_lose_their_masks_with_their_labels(settings: Any) -> None:
