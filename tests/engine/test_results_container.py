@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
+import pickle
 from pathlib import Path
 
 import cv2
@@ -257,3 +259,33 @@ def test_text_form_and_misses() -> None:
     assert "boxes: ultralytics.engine.results.Boxes object" in str(result(boxes=BOXES))
     with pytest.raises(AttributeError, match="'Results' object has no attribute 'box'"):
         _ = result(boxes=BOXES).box
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"boxes": BOXES}, "Results(pictures/im.png, 100x200: 1 cat, 2 dogs)"),
+        ({}, "Results(pictures/im.png, 100x200: (no detections))"),
+        (
+            {"semantic_mask": torch.zeros(100, 200)},
+            "Results(pictures/im.png, 100x200: semantic_mask)",
+        ),
+    ],
+)
+def test_short_form(fields: dict[str, object], text: str) -> None:
+    assert repr(result(**fields)) == text
+
+
+def test_short_form_of_fields() -> None:
+    given = result(boxes=BOXES)
+    assert repr(given.boxes) == "Boxes(shape=(3, 6), float32, cpu)"
+    assert repr(given.numpy().boxes) == "Boxes(shape=(3, 6), float32)"
+
+
+@pytest.mark.parametrize("mode", ["cpu", "numpy"])
+def test_pickled_and_copied(mode: str) -> None:
+    given = getattr(result(boxes=BOXES, masks=torch.ones(3, 100, 200)), mode)()
+    for other in (pickle.loads(pickle.dumps(given)), copy.deepcopy(given)):
+        assert other.summary() == given.summary()
+        assert np.array_equal(other.plot(), given.plot())
+        assert (other.path, other.names, other.speed) == (given.path, given.names, given.speed)

@@ -85,11 +85,18 @@ class BaseTensor(SimpleClass):
         """The same values as a tensor of another device or dtype; arguments as for `Tensor.to`."""
         return self.like(torch.as_tensor(self.data).to(*args, **kwargs))
 
+    def __repr__(self) -> str:
+        """One line: kind, number, shape, dtype and place; `str` lists the values."""
+        place = f", {self.data.device}" if isinstance(self.data, Tensor) else ""
+        kind = str(self.data.dtype).removeprefix("torch.")
+        return f"{type(self).__name__}(shape={tuple(self.data.shape)}, {kind}{place})"
+
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self: Self, index: Any) -> Self:  # Any: whatever the data accepts as an index
-        return self.like(self.data[index])
+        row = self.data[index]
+        return self.like(row if isinstance(row, Tensor) else np.asarray(row))
 
     def __iter__(self: Self) -> Iterator[Self]:
         """Predictions one by one, from a single copy in main memory."""

@@ -111,6 +111,12 @@ class Results(SimpleClass, DataExportMixin):
             setattr(moved, name, change(field))
         return moved
 
+    def __repr__(self) -> str:
+        """One line: source, size and what was found; `str` lists the fields."""
+        height, width = self.orig_shape
+        found = self.verbose().rstrip(", ") or ", ".join(name for name, _ in self._present())
+        return f"Results({self.path}, {height}x{width}: {found})"
+
     def __len__(self) -> int:
         return next((len(field) for _, field in self._present()), 0)
 
