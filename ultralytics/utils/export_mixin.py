@@ -9,7 +9,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # nosec B405: written only, never read
 
 if TYPE_CHECKING:
     import polars
@@ -101,7 +101,7 @@ class DataExportMixin:
         with closing(sqlite3.connect(str(db_path))) as connection, connection:
             connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({names})")
             connection.executemany(
-                f"INSERT INTO {table} ({names}) VALUES ({marks})",  # nosec: names are quoted
+                f"INSERT INTO {table} ({names}) VALUES ({marks})",  # nosec B608: names are quoted
                 [[_plain(row.get(name)) for name in columns] for row in rows],
             )
 
