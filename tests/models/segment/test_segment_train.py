@@ -164,7 +164,9 @@ def test_detection_weights_start_a_segmentation_network(narrow_file: Any, tmp_pa
         if re.search(r"\.(proto|cv4)\.", key):
             assert key not in given
         else:
-            assert_close(value.float(), given[key].float(), rtol=1e-3, atol=1e-4)  # the file is half
+            assert_close(
+                value.float(), given[key].float(), rtol=1e-3, atol=1e-4
+            )  # the file is half
 
 
 @pytest.mark.slow
