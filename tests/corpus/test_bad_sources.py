@@ -39,7 +39,7 @@ def pattern_without_match(folder: Path) -> object:
     return str(folder / "*.webp")
 
 
-def text_as_image(folder: Path) -> object:
+def text_as_image(folder: Path) -> Path:
     (folder / "text.jpg").write_text("this is no picture")
     return folder / "text.jpg"
 
@@ -97,12 +97,16 @@ def empty_text(folder: Path) -> object:
     return "  "
 
 
-def damaged_in_list(folder: Path) -> object:
-    text_as_image(folder)
-    return [folder / "good.png", folder / "text.jpg"]
+def damaged_list(folder: Path) -> object:
+    noise_as_video(folder)
+    return [text_as_image(folder), folder / "noise.mp4"]
 
 
-def text_file_in_list(folder: Path) -> object:
+def damaged_mixed_list(folder: Path) -> object:
+    return [str(text_as_image(folder)), str(text_file_in_list(folder)[0])]
+
+
+def text_file_in_list(folder: Path) -> list[str]:
     (folder / "a.md").write_text("text")
     return [str(folder / "a.md")]
 
@@ -125,7 +129,8 @@ UNUSABLE = [
     missing_list_file,
     empty_list,
     empty_text,
-    damaged_in_list,
+    damaged_list,
+    damaged_mixed_list,
     text_file_in_list,
 ]
 
@@ -168,12 +173,33 @@ def test_damaged_images_of_a_folder_are_skipped(
     assert "a.png cannot be read" in caplog.text
 
 
-def test_a_damaged_video_after_good_images_is_an_error(folder: Path) -> None:
+def test_a_damaged_video_after_good_images_is_skipped(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     noise_as_video(folder)
-    loader = load_inference_source(folder)
-    assert len(next(loader)[0]) == 1
-    with pytest.raises(SourceError, match="cannot be opened"):
-        next(loader)
+    with caplog.at_level(logging.WARNING, logger="ultralytics"):
+        batches = list(load_inference_source(folder))
+    assert [Path(paths[0]).name for paths, _, _ in batches] == ["good.png"]
+    assert caplog.text.count("noise.mp4 cannot be opened") == 1
+
+
+@pytest.mark.parametrize("others", ["files", "arrays"])
+def test_a_damaged_entry_of_a_list_is_skipped(
+    folder: Path, caplog: pytest.LogCaptureFixture, others: str
+) -> None:
+    good = folder / "good.png"
+    listed = [good, text_as_image(folder), good if others == "files" else np.zeros((9, 9), "u1")]
+    with caplog.at_level(logging.WARNING, logger="ultralytics"):
+        batches = list(load_inference_source(listed))
+    assert sum(len(paths) for paths, _, _ in batches) == 2
+    assert caplog.text.count("text.jpg") >= 1
+    assert "skipped" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "int64", "uint32"])
+def test_arrays_of_other_numbers_are_refused(dtype: str) -> None:
+    with pytest.raises(TypeError, match=f"not {dtype}"):
+        load_inference_source(np.zeros((5, 6, 3), dtype))
 
 
 @pytest.mark.parametrize("name", ["nothing.avi", "empty.avi"])

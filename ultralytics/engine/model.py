@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ultralytics.cfg import get_save_dir
 from ultralytics.cfg.load import DEFAULT_CFG_DICT, get_cfg
+from ultralytics.data.sources.arrays import as_bgr
 from ultralytics.engine.facade import arguments, opening
 from ultralytics.errors import ConfigTypeError, NotAvailable, ResumeError
 from ultralytics.events import EVENTS, EventBus, Handler
@@ -262,12 +263,13 @@ class Model(nn.Module):
             source: see the page on sources; the packaged pictures when absent.
             stream: return a generator that keeps one result at a time.
             predictor: class to use instead of the task's.
-            **kwargs: any prediction argument.
+            **kwargs: any prediction argument; `color="rgb"` says that arrays of the source are RGB, not BGR.
         """
         configure_logging()
         if source is None:
             source = ASSETS
             LOGGER.warning(f"'source' was not given; using source={source}")
+        source = as_bgr(source, kwargs.pop("color", "bgr"))
         prompts = kwargs.pop("prompts", None)
         args = arguments.for_prediction(self.overrides, kwargs)
         made = self._predictor(args, kwargs, predictor)

@@ -6,10 +6,12 @@ Everything comes out as (h, w, c) BGR uint8; float arrays keep their type.
 from __future__ import annotations
 
 import io
+import os
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import cv2
 import numpy as np
@@ -17,10 +19,11 @@ from PIL import Image as PILImage
 from PIL import ImageOps
 
 from ultralytics.data.sources.types import Batch, Image, SourceTypes
-from ultralytics.errors import SourceError
+from ultralytics.errors import ConfigValueError, SourceError
+from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.patches import image_open
 
-__all__ = ["LoadPilAndNumpy", "autocast_list"]
+__all__ = ["LoadPilAndNumpy", "as_bgr", "autocast_list"]
 
 FETCH_SECONDS = 30
 WEB_PREFIXES = ("http://", "https://")
@@ -85,12 +88,13 @@ def _from_pil(picture: PILImage.Image, channels: int) -> Image:
         picture = PILImage.fromarray(high.astype(np.uint8))
     if channels == 1:
         return np.asarray(picture.convert("L"))[..., None]
+    if channels == 4 and picture.has_transparency_data:
+        return np.ascontiguousarray(np.asarray(picture.convert("RGBA"))[..., [2, 1, 0, 3]])
     return np.ascontiguousarray(np.asarray(picture.convert("RGB"))[..., ::-1])
 
 
 def _with_channels(array: Image, channels: int) -> Image:
-    if array.dtype == np.uint16:
-        array = (array >> 8).astype(np.uint8)
+    array = _with_depth(array)
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or 0 in array.shape:
@@ -110,17 +114,58 @@ def _with_channels(array: Image, channels: int) -> Image:
     return np.ascontiguousarray(array)
 
 
+def _with_depth(array: Image) -> Image:
+    """The array with values that can be resized: 8 bits, or floats of 4 bytes at least."""
+    if array.dtype == np.uint16:
+        return (array >> 8).astype(np.uint8)
+    if array.dtype.kind == "f":
+        if array.size and array.max() <= 1:
+            LOGGER.warning("An array of floats up to 1 was given; pictures have values 0-255.")
+        return array.astype(np.float32) if array.dtype.itemsize < 4 else array
+    if array.dtype != np.uint8:
+        raise TypeError(f"a picture must hold uint8, uint16 or float values, not {array.dtype}")
+    return array
+
+
+def as_bgr(source: Any, color: str) -> Any:  # Any: every kind of source
+    """A source whose arrays are in BGR order; everything but arrays is passed on.
+
+    Args:
+        source: array, list with arrays, or another source.
+        color: "bgr" or "rgb", the order of the first three channels of its arrays.
+
+    Raises:
+        ConfigValueError: another order.
+    """
+    if color not in ("bgr", "rgb"):
+        raise ConfigValueError(f"color={color!r} must be 'bgr' or 'rgb', the order of arrays")
+    if color == "bgr":
+        return source
+    if isinstance(source, (list, tuple)):
+        return [as_bgr(entry, color) for entry in source]
+    if isinstance(source, np.ndarray) and source.ndim == 3 and source.shape[2] in (3, 4):
+        return source[..., [2, 1, 0, 3][: source.shape[2]]]
+    return source
+
+
 def autocast_list(source: Sequence[Any]) -> list[Any]:
     """A mixed list as pictures: paths and addresses are opened with PIL and keep their name.
 
+    A file or address whose content is no picture is named in a warning and left out.
+
     Raises:
-        SourceError: a file or address that cannot be opened as a picture.
+        SourceError: a file or address that is missing, or none of the entries is a picture.
         TypeError: an entry that is neither a path nor a picture.
     """
     pictures: list[Any] = []
+    problem: SourceError | None = None
     for entry in source:
         if isinstance(entry, (str, Path)):
-            pictures.append(_opened(str(entry)))
+            try:
+                pictures.append(_opened(str(entry)))
+            except UnreadablePicture as error:
+                LOGGER.warning(f"{error}; it is skipped.")
+                problem = error
         elif isinstance(entry, (PILImage.Image, np.ndarray)):
             pictures.append(entry)
         else:
@@ -128,18 +173,30 @@ def autocast_list(source: Sequence[Any]) -> list[Any]:
                 f"a list of sources may hold paths, addresses, PIL images and NumPy arrays, "
                 f"not {type(entry).__name__}"
             )
+    if problem is not None and not pictures:
+        raise problem
     return pictures
 
 
+class UnreadablePicture(SourceError):
+    """A file or address that is there, with a content that is no picture."""
+
+
 def _opened(entry: str) -> PILImage.Image:
+    is_web = entry.lower().startswith(WEB_PREFIXES)
+    if not is_web and not os.path.isfile(entry):
+        raise SourceError(f"{entry} does not exist or is not a file")
     try:
-        if entry.lower().startswith(WEB_PREFIXES):
+        if is_web:
             with urllib.request.urlopen(entry, timeout=FETCH_SECONDS) as answer:
-                picture: PILImage.Image = PILImage.open(io.BytesIO(answer.read()))
+                content: Any = io.BytesIO(answer.read())  # Any: file or path, as PIL accepts
         else:
-            picture = image_open(entry)
-        upright = ImageOps.exif_transpose(picture)
+            content = entry
+        with image_open(content) as picture:
+            upright = ImageOps.exif_transpose(picture)  # a loaded copy
+    except (URLError, TimeoutError) as error:
+        raise SourceError(f"{entry} cannot be fetched: {error}") from error
     except (OSError, PILImage.DecompressionBombError) as error:
-        raise SourceError(f"{entry} cannot be opened as a picture: {error}") from error
+        raise UnreadablePicture(f"{entry} cannot be opened as a picture: {error}") from error
     upright.filename = entry  # type: ignore[attr-defined]  # PIL keeps it on opened images only
     return upright

@@ -1,11 +1,13 @@
 """From whatever the user gave as a source to the loader that reads it.
 
-Files of a list are streamed in the given order with the configured batch size; pictures in memory form one batch.
+Files, folders and patterns of a list are streamed in the given order with the configured batch size, its stream
+addresses are read side by side, pictures in memory form one batch.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +18,9 @@ import numpy as np
 import torch
 from PIL import Image as PILImage
 
-from ultralytics.data.formats import IMG_FORMATS
 from ultralytics.data.sources.arrays import WEB_PREFIXES, LoadPilAndNumpy, autocast_list
 from ultralytics.data.sources.files import LoadImagesAndVideos
-from ultralytics.data.sources.listing import has_media_suffix
+from ultralytics.data.sources.listing import has_media_suffix, is_pattern
 from ultralytics.data.sources.screen import LoadScreenshots
 from ultralytics.data.sources.streams import LoadStreams
 from ultralytics.data.sources.tensors import LoadTensor
@@ -32,6 +33,10 @@ __all__ = ["LOADERS", "Checked", "check_source", "load_inference_source"]
 LOADERS = (LoadStreams, LoadPilAndNumpy, LoadImagesAndVideos, LoadScreenshots)
 STREAM_PREFIXES = ("rtsp://", "rtmp://", "tcp://")
 PROBE_SECONDS = 3
+UNNAMED_TYPES = frozenset(
+    {"application/octet-stream", "binary/octet-stream"}
+)  # servers guess by suffix
+ANIMATION = ".gif"  # in a list it stands for its first picture, alone it is a video
 
 
 class Checked(NamedTuple):
@@ -77,7 +82,7 @@ def _check_text(text: str) -> Checked:
     if not text.strip():
         raise SourceError("The source is an empty text")
     lower = text.lower()
-    if text.isnumeric() or lower.endswith(".streams") or lower.startswith(STREAM_PREFIXES):
+    if _is_stream(text):
         return Checked(text, stream=True)
     if lower.startswith(WEB_PREFIXES):
         return _check_web(text)
@@ -103,7 +108,9 @@ def _fetch_picture(address: str) -> PILImage.Image | None:
     """The picture behind an address, or None when it answers with something else, or not in time."""
     try:
         with urllib.request.urlopen(address, timeout=PROBE_SECONDS) as answer:
-            if not answer.headers.get_content_type().startswith("image/"):
+            kind = answer.headers.get_content_type()
+            is_unknown_file = kind in UNNAMED_TYPES and answer.length is not None
+            if not kind.startswith("image/") and not is_unknown_file:
                 return None
             content = answer.read()
     except (URLError, TimeoutError):
@@ -112,6 +119,8 @@ def _fetch_picture(address: str) -> PILImage.Image | None:
         picture = PILImage.open(io.BytesIO(content))
         picture.load()
     except OSError as error:
+        if not kind.startswith("image/"):
+            return None
         raise SourceError(f"{address} sent an image that cannot be decoded: {error}") from error
     return picture
 
@@ -119,18 +128,26 @@ def _fetch_picture(address: str) -> PILImage.Image | None:
 def _check_list(entries: list[Any]) -> Checked:
     if not entries:
         raise SourceError("The source is an empty list")
-    local = [e for e in entries if isinstance(e, (str, Path)) and _is_local_image(str(e))]
-    if len(local) < len(entries):
-        return Checked(autocast_list(entries), from_img=True)
-    for entry in local:
-        if not Path(entry).expanduser().is_file():
-            raise SourceError(f"{entry} does not exist")
-    return Checked(entries)
+    texts = [str(entry) for entry in entries if isinstance(entry, (str, Path))]
+    if len(texts) == len(entries):
+        if all(map(_is_stream, texts)):
+            return Checked(texts, stream=True)
+        if all(map(_is_on_disk, texts)):
+            return Checked(texts)
+    return Checked(autocast_list(entries), from_img=True)
 
 
-def _is_local_image(text: str) -> bool:
-    web = text.lower().startswith(WEB_PREFIXES)
-    return not web and text.rpartition(".")[2].lower() in IMG_FORMATS
+def _is_stream(text: str) -> bool:
+    lower = text.lower()
+    return text.isnumeric() or lower.endswith(".streams") or lower.startswith(STREAM_PREFIXES)
+
+
+def _is_on_disk(text: str) -> bool:
+    """Whether an entry of a list names media files; other files are tried as pictures."""
+    if text.lower().startswith(WEB_PREFIXES):
+        return False
+    by_name = has_media_suffix(text) and not text.lower().endswith(ANIMATION)
+    return by_name or os.path.isdir(text) or (is_pattern(text) and not os.path.exists(text))
 
 
 def load_inference_source(

@@ -1,7 +1,7 @@
 """Images and videos from disk.
 
 Images come first, then videos. A batch never mixes images with frames, nor frames of two videos. Frames count from 1;
-with a stride the last frame of every group is returned.
+with a stride the last frame of every group is returned. What cannot be read is named in a warning and left out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import cv2
 
 from ultralytics.data.sources.listing import list_media, read_list_file
 from ultralytics.data.sources.types import Batch, Image, SourceTypes
+from ultralytics.data.sources.video import grab_next
 from ultralytics.data.verify import exif_size
 from ultralytics.errors import SourceError
 from ultralytics.utils.logging import LOGGER
@@ -50,8 +51,7 @@ class LoadImagesAndVideos:
         batch: most images per batch.
         vid_stride: frames per returned frame.
         channels: of the images.
-        explicit: the caller listed these very files: keep their order and raise for one that cannot be read,
-            instead of sorting and skipping.
+        explicit: the caller listed these very entries: keep their order instead of sorting.
 
     Raises:
         SourceError: nothing to read, or nothing that could be read.
@@ -79,6 +79,8 @@ class LoadImagesAndVideos:
         self.count = 0
         self.frame = 0
         self.frames = 0
+        self._passed = 0  # frames of the video that are behind, damaged ones included
+        self._stated = 0.0  # frames it should have
         self.fps = 30.0
         self.cap: Any = None  # Any: cv2.VideoCapture of the video being read
         self._batches: Iterator[Batch] | None = None
@@ -100,7 +102,7 @@ class LoadImagesAndVideos:
         """Whether all listed images have one size, from their headers; None unless they were listed one by one."""
         if not self.explicit or self.nf == self.bs == 1:
             return None
-        return len({_header_size(file) for file in self.files}) == 1
+        return len({_header_size(file) for file in self.files[: self.ni]}) == 1
 
     def __len__(self) -> int:
         return -(-self.nf // self.bs)
@@ -147,8 +149,6 @@ class LoadImagesAndVideos:
             path = self.files[index]
             self.count = index + 1
             if image is None:
-                if self.explicit:
-                    raise SourceError(f"{path} is not a readable image")
                 LOGGER.warning(f"Image {path} cannot be read; it is skipped.")
                 continue
             paths.append(path)
@@ -180,11 +180,13 @@ class LoadImagesAndVideos:
 
     def _video_batches(self, index: int) -> Iterator[Batch]:
         path = self.files[index]
-        self._open(path)
+        self.count = index + 1
+        if not self._open(path):
+            LOGGER.warning(f"Video {path} cannot be opened, it may be damaged; it is skipped.")
+            return
         paths: list[str] = []
         images: list[Image] = []
         infos: list[str] = []
-        self.count = index + 1
         while (image := self._next_frame()) is not None:
             self.frame += 1
             total = max(self.frames, self.frame)
@@ -202,24 +204,36 @@ class LoadImagesAndVideos:
             self.mode = "video"
             yield paths, images, infos
 
-    def _open(self, path: str) -> None:
+    def _open(self, path: str) -> bool:
+        """Whether a video could be opened."""
         self._release()
         self.cap = cv2.VideoCapture(path)
         if not self.cap.isOpened():
             self._release()
-            raise SourceError(f"Video {path} cannot be opened; it may be damaged")
-        self.frame = 0
+            return False
+        self.frame = self._passed = 0
         self.fps = float(self.cap.get(cv2.CAP_PROP_FPS)) or 30.0
-        self.frames = max(int(self.cap.get(cv2.CAP_PROP_FRAME_COUNT) / self.vid_stride), 0)
+        self._stated = self.cap.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frames = max(int(self._stated / self.vid_stride), 0)
+        return True
 
     def _next_frame(self) -> Image | None:
         """The last frame of the next group of `vid_stride`, or None at the end."""
-        for _ in range(self.vid_stride):
-            if not self.cap.grab():
-                return None
-        found, image = self.cap.retrieve()
-        if not found:
-            return None
-        if self.cv2_flag == cv2.IMREAD_GRAYSCALE:
-            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None]
-        return image
+        while all(self._grab() for _ in range(self.vid_stride)):
+            found, image = self.cap.retrieve()
+            if found:
+                grey = self.cv2_flag == cv2.IMREAD_GRAYSCALE
+                return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None] if grey else image
+            self._warn_of_damage(1)
+        return None
+
+    def _grab(self) -> bool:
+        passed = grab_next(self.cap, self._stated - self._passed)
+        if passed > 1:
+            self._warn_of_damage(passed - 1)
+        self._passed += passed
+        return passed > 0
+
+    def _warn_of_damage(self, count: int) -> None:
+        path = self.files[self.count - 1]
+        LOGGER.warning(f"{count} unreadable frames of {path} near frame {self._passed} skipped.")

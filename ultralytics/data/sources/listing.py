@@ -15,7 +15,7 @@ from pathlib import Path
 from ultralytics.data.formats import FORMATS_HELP_MSG, IMG_FORMATS, VID_FORMATS
 from ultralytics.errors import SourceError
 
-__all__ = ["expand", "has_media_suffix", "list_media", "read_list_file"]
+__all__ = ["expand", "has_media_suffix", "is_pattern", "list_media", "read_list_file"]
 
 PATTERN_CHARACTERS = frozenset("*?[")
 
@@ -23,6 +23,11 @@ PATTERN_CHARACTERS = frozenset("*?[")
 def has_media_suffix(name: str) -> bool:
     """Whether a name ends like an image or video file."""
     return name.rpartition(".")[2].lower() in IMG_FORMATS | VID_FORMATS
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text has characters of a pattern."""
+    return bool(PATTERN_CHARACTERS & set(text))
 
 
 def read_list_file(file: Path) -> list[str]:
@@ -64,7 +69,7 @@ def expand(entry: str) -> list[str]:
         return sorted(glob.glob(os.path.join(glob.escape(path), "*.*")))
     if os.path.isfile(path):
         return [path]
-    if PATTERN_CHARACTERS & set(path):
+    if is_pattern(path):
         return [found for found in sorted(glob.glob(path, recursive=True)) if os.path.isfile(found)]
     raise SourceError(f"{entry} does not exist")
 

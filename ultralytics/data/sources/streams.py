@@ -1,7 +1,8 @@
 """Live sources: cameras, network streams, and video files read in real time. One thread reads each of them.
 
-A step yields one BGR frame per source that is still running. A source that ends or cannot be reached again only ends
-itself. With `buffer` every frame is kept (at most 30, then the reader waits), without it only the newest one.
+A step yields one BGR frame per source that is running. A source that cannot be opened, ends or cannot be reached again
+only ends itself; while one is being reached again, the others go on. With `buffer` every frame is kept (at most 30,
+then the reader waits), without it only the newest one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Condition, Event, Thread
 from typing import Any
@@ -20,6 +22,7 @@ import cv2
 import numpy as np
 
 from ultralytics.data.sources.types import Batch, Image, SourceTypes
+from ultralytics.data.sources.video import grab_next
 from ultralytics.data.sources.youtube import get_best_youtube_url
 from ultralytics.errors import SourceError
 from ultralytics.utils.logging import LOGGER
@@ -27,7 +30,9 @@ from ultralytics.utils.logging import LOGGER
 __all__ = ["LoadStreams"]
 
 BUFFER_FRAMES = 30
-RECONNECTS = 5  # attempts before a live source counts as ended; waits double from the first
+RECONNECTS = (
+    5  # failures in a row before a live source counts as ended; waits double from the first
+)
 FIRST_WAIT = 0.5
 JOIN_SECONDS = 5
 YOUTUBE_HOSTS = frozenset({"www.youtube.com", "youtube.com", "m.youtube.com", "youtu.be"})
@@ -41,7 +46,7 @@ class LoadStreams:
     """One frame per running source and step.
 
     Args:
-        sources: a camera number, address or video file, or a text file with one of those per word.
+        sources: a camera number, address or video file, a text file with one of those per word, or a list of them.
         vid_stride: frames per kept frame.
         buffer: keep every frame instead of the newest.
         channels: 3 for BGR, 1 for grey.
@@ -51,22 +56,18 @@ class LoadStreams:
         timestamps: for each source, `time.time()` of the last frame that was yielded.
 
     Raises:
-        ConnectionError: a source cannot be opened or gives no first frame.
+        ConnectionError: no source can be opened and gives a first frame.
         SourceError: the file lists nothing.
     """
 
     def __init__(
         self,
-        sources: str = "file.streams",
+        sources: str | Sequence[str | Path] = "file.streams",
         vid_stride: int = 1,
         buffer: bool = False,
         channels: int = 3,
     ) -> None:
-        listed = (
-            Path(sources).read_text().split()
-            if os.path.isfile(sources) and _is_list(sources)
-            else [sources]
-        )
+        listed = _listed(sources)
         if not listed:
             raise SourceError(f"{sources} lists no stream")
         self.mode = "stream"
@@ -80,18 +81,31 @@ class LoadStreams:
         self.timestamps = [0.0] * self.bs
         self._changed = Condition()
         self._stop = Event()
-        self._readers: list[_Reader] = []
-        try:
-            for source in listed:
-                self._readers.append(_Reader(source, self, channels == 1))
-        except BaseException:
-            self.close()
-            raise
+        self._readers = [_Reader(source, self, channels == 1) for source in listed]
+        self._open_all()
         self.threads = [reader.thread for reader in self._readers]
         self.fps = [reader.fps for reader in self._readers]
         self.frames = [reader.total for reader in self._readers]
+
+    def _open_all(self) -> None:
+        """Start every source that can be opened; the others are named in a warning, unless there is no other."""
+        problems: list[SourceError] = []
+        try:
+            for reader in self._readers:
+                try:
+                    reader.open()
+                except SourceError as error:
+                    problems.append(error)
+            if len(problems) == self.bs:
+                raise problems[0]
+        except BaseException:
+            self.close()
+            raise
+        for problem in problems:
+            LOGGER.warning(f"{problem}; going on with the other streams.")
         for reader in self._readers:
-            reader.thread.start()
+            if reader.alive:
+                reader.thread.start()
 
     @property
     def running(self) -> bool:
@@ -107,10 +121,7 @@ class LoadStreams:
 
     def __next__(self) -> Batch:
         with self._changed:
-            while not self._stop.is_set():
-                waiting = [r for r in self._readers if r.alive and not r.frames]
-                if not waiting:
-                    break
+            while not self._stop.is_set() and self._must_wait():
                 self._changed.wait(timeout=1.0)
             ready = [(slot, r) for slot, r in enumerate(self._readers) if r.frames]
             if self._stop.is_set() or not ready:
@@ -124,6 +135,13 @@ class LoadStreams:
         self.count += 1
         return [self.sources[slot] for slot in self.slots], images, [""] * len(images)
 
+    def _must_wait(self) -> bool:
+        """Whether a frame of a source that is being read has yet to come, or all that could come are away."""
+        empty = [reader for reader in self._readers if reader.alive and not reader.frames]
+        return any(r.connected for r in empty) or (
+            bool(empty) and not any(reader.frames for reader in self._readers)
+        )
+
     def close(self) -> None:
         """Stop the readers and release their captures."""
         self._stop.set()
@@ -135,8 +153,11 @@ class LoadStreams:
             reader.capture.release()
 
 
-def _is_list(path: str) -> bool:
-    return Path(path).suffix.lower() in (".streams", ".txt")
+def _listed(sources: str | Sequence[str | Path]) -> list[str]:
+    if not isinstance(sources, str):
+        return [str(source) for source in sources]
+    is_list = Path(sources).suffix.lower() in (".streams", ".txt") and os.path.isfile(sources)
+    return Path(sources).read_text().split() if is_list else [sources]
 
 
 class _Reader:
@@ -146,24 +167,38 @@ class _Reader:
         self.source = source
         self.owner = owner
         self.grey = grey
-        self.address = _address(source)
-        self.capture: Any = cv2.VideoCapture(self.address)  # Any: cv2.VideoCapture
-        if not self.capture.isOpened():
-            raise StreamError(f"Stream {source} cannot be opened")
+        self.address: str | int = source
+        self.capture: Any = cv2.VideoCapture()  # Any: cv2.VideoCapture
+        self.is_file = False
+        self.fps = 30.0
+        self.total: float = math.inf
+        self.frames: deque[tuple[float, Image]] = deque()
+        self.alive = False
+        self.connected = False  # frames are coming
+        self.failures = 0  # in a row
+        self.thread = Thread(target=self._run, daemon=True, name=f"stream {source}")
+
+    def open(self) -> None:
+        """Open the source and read its first frame.
+
+        Raises:
+            SourceError: that is not possible.
+        """
+        self.address = _address(self.source)
+        self.is_file = isinstance(self.address, str) and os.path.isfile(self.address)
+        if not self.capture.open(self.address):
+            raise StreamError(f"Stream {self.source} cannot be opened")
         found, first = self.capture.read()
         if not found or first is None:
             self.capture.release()
-            raise StreamError(f"Stream {source} gives no frame")
+            raise StreamError(f"Stream {self.source} gives no frame")
         fps = self.capture.get(cv2.CAP_PROP_FPS)
         self.fps = float(fps) if 0 < fps < 1000 else 30.0
         count = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.is_file = isinstance(self.address, str) and os.path.isfile(self.address)
         self.total = int(count) if count > 0 and math.isfinite(count) else math.inf
-        self.frames: deque[tuple[float, Image]] = deque()
         self.frames.append((time.time(), self._shaped(first)))
         self.blank = np.zeros_like(self.frames[0][1])
-        self.alive = True
-        self.thread = Thread(target=self._run, daemon=True, name=f"stream {source}")
+        self.alive = self.connected = True
 
     def _shaped(self, image: Image) -> Image:
         return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None] if self.grey else image
@@ -172,20 +207,27 @@ class _Reader:
         try:
             read = 1
             while not self.owner._stop.is_set() and read < self.total:
-                if not self.capture.grab():
+                passed = self._grab(self.total - read)
+                if not passed:
                     if self.is_file or not self._reconnect():
                         break
                     continue
-                read += 1
-                if read % self.owner.vid_stride == 0:
+                self.failures = 0
+                kept = (read + passed) // self.owner.vid_stride > read // self.owner.vid_stride
+                read += passed
+                if kept:
                     found, image = self.capture.retrieve()
                     self._keep(self._shaped(image) if found else self.blank)
                 if self.is_file and not self.owner.buffer:
                     self.owner._stop.wait(1 / self.fps)  # a file is played at its own speed
         finally:
             with self.owner._changed:
-                self.alive = False
+                self.alive = self.connected = False
                 self.owner._changed.notify_all()
+
+    def _grab(self, left: float) -> int:
+        """How many frames further the next readable one was, 0 when there is none."""
+        return grab_next(self.capture, left) if self.is_file else int(self.capture.grab())
 
     def _keep(self, image: Image) -> None:
         with self.owner._changed:
@@ -195,21 +237,24 @@ class _Reader:
             else:
                 self.frames.clear()
             self.frames.append((time.time(), image))
+            self.connected = True
             self.owner._changed.notify_all()
 
     def _reconnect(self) -> bool:
         """Open a live source again, with a blank frame meanwhile; False when it stays away."""
-        LOGGER.warning(f"Stream {self.source} gave no frame; connecting again.")
-        self._keep(self.blank)
-        wait = FIRST_WAIT
-        for _ in range(RECONNECTS):
-            if self.owner._stop.wait(wait):
+        if not self.failures:
+            LOGGER.warning(f"Stream {self.source} gave no frame; connecting again.")
+            self._keep(self.blank)
+        with self.owner._changed:
+            self.connected = False
+            self.owner._changed.notify_all()
+        while self.failures < RECONNECTS:
+            self.failures += 1
+            if self.owner._stop.wait(FIRST_WAIT * 2 ** (self.failures - 1)):
                 return False
             self.capture.release()
-            self.capture.open(self.address)
-            if self.capture.isOpened():
+            if self.capture.open(self.address):
                 return True
-            wait *= 2
         LOGGER.warning(f"Stream {self.source} is gone after {RECONNECTS} attempts; it ends here.")
         return False
 
