@@ -61,6 +61,17 @@ class RecordingPredictor(Recorder):
         super().__init__(**kwargs)
         self.args = get_cfg(overrides=kwargs["overrides"])
         self.save_dir: Any = "first"
+        self.claimed: list[Any] = []  # what each run was started with
+
+    @property
+    def settings(self) -> Any:
+        return self.args
+
+    def renew(self, args: Any, save_dir: Any = None) -> None:
+        self.args, self.save_dir = args, save_dir or self.save_dir
+
+    def claim(self) -> None:
+        self.claimed.append(self.args)
 
 
 @pytest.fixture(autouse=True)

@@ -356,7 +356,7 @@ def test_the_viewer_may_stop_a_run(tmp_path: Path) -> None:
     run.setup_model(Spot(), verbose=False)
     run.args.show = True
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ultralytics.engine.predictor.check_imshow", lambda warn: True)
+        patch.setattr("ultralytics.engine.prediction.runner.check_imshow", lambda warn: True)
         results = run(source=write_images(tmp_path / "in", VALUES))
     assert len(results) == run.seen == 1
 

@@ -18,6 +18,7 @@ from ultralytics.cfg import get_save_dir
 from ultralytics.cfg.load import DEFAULT_CFG_DICT, get_cfg
 from ultralytics.data.sources.arrays import as_bgr
 from ultralytics.engine.facade import arguments, opening
+from ultralytics.engine.facade.guard import Guard
 from ultralytics.errors import ConfigTypeError, NotAvailable, ResumeError
 from ultralytics.events import EVENTS, EventBus, Handler
 from ultralytics.nn import tasks
@@ -80,6 +81,7 @@ class Model(nn.Module):
         self.metrics: Any = None  # Any: metrics object of the task
         self.task = task
         self.model_name: str | None = None
+        self._guard = Guard()
         self._setup: Arguments = {}  # what the predictor was made with
         name = str(model).strip()
         if self.is_triton_model(name):
@@ -272,7 +274,9 @@ class Model(nn.Module):
         source = as_bgr(source, kwargs.pop("color", "bgr"))
         prompts = kwargs.pop("prompts", None)
         args = arguments.for_prediction(self.overrides, kwargs)
-        made = self._predictor(args, kwargs, predictor)
+        with self._guard:  # other threads renew the arguments of the same predictor
+            made = self._predictor(args, kwargs, predictor)
+            made.claim()
         if prompts is not None and hasattr(made, "set_prompts"):
             made.set_prompts(prompts)
         results: list[Results] | Iterator[Results] = made(source=source, stream=stream)
@@ -297,9 +301,8 @@ class Model(nn.Module):
             self._setup = {key: args[key] for key in arguments.REBUILD_KEYS if key in args}
             return made
         renewed = get_cfg(DEFAULT_CFG_DICT, {**self._setup, **args})
-        if arguments.needs_new_folder(vars(current.args), vars(renewed)):
-            current.save_dir = get_save_dir(renewed)
-        current.args = renewed
+        is_moved = arguments.needs_new_folder(vars(current.settings), vars(renewed))
+        current.renew(renewed, get_save_dir(renewed) if is_moved else None)
         return current
 
     def embed(

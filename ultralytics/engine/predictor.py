@@ -1,17 +1,13 @@
 """Prediction, from a source to results.
 
 The generator `stream_inference` is the story: open the source, then per batch make a tensor, run the network, turn
-its output into results, write what was asked for, and yield. Everything one run knows lives in a `Run`; runs of the
-same predictor may be interleaved or go on in several threads, only the call of the network is guarded by a lock. The
-public attributes (`results`, `batch`, `dataset`, ...) show the run that is being worked on in the current thread,
-between steps the one that moved last.
+its output into results, write what was asked for, and yield. Runs of the same predictor may be interleaved or go on in
+several threads, each with its own `Run`; only the call of the network is guarded by a lock.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +15,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ultralytics.cfg import DEFAULT_CFG, get_cfg, get_save_dir
 from ultralytics.data.augment import LetterBox
 from ultralytics.data.sources.dispatch import load_inference_source
 from ultralytics.data.sources.types import SourceTypes
-from ultralytics.engine.prediction.batches import Batch, batches_of, worth_reading_ahead
-from ultralytics.engine.prediction.run import REPORTED, OfRun, Run
-from ultralytics.engine.prediction.saving import (
-    OldCrops,
-    VideoWriters,
-    without_media_suffix,
-    write_jpeg,
+from ultralytics.engine.prediction.batches import (
+    Batch,
+    batches_of,
+    check_channels,
+    worth_reading_ahead,
 )
+from ultralytics.engine.prediction.report import report
+from ultralytics.engine.prediction.run import STAGES, Run
+from ultralytics.engine.prediction.saving import OldCrops
 from ultralytics.engine.prediction.tensors import as_input
-from ultralytics.engine.prediction.windows import show_picture
-from ultralytics.engine.results import Results
-from ultralytics.events import CallbackTable, EventBus, Handler
+from ultralytics.engine.prediction.videos import VideoWriters
+from ultralytics.engine.prediction.writing import ResultWriter
 from ultralytics.nn.autobackend import AutoBackend
-from ultralytics.utils.checks import check_imgsz, check_imshow
-from ultralytics.utils.logging import LOGGER, colorstr
+from ultralytics.utils.checks import check_imgsz
+from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.ops import Profile
 from ultralytics.utils.torch_utils import select_device
 
@@ -51,21 +46,10 @@ folders may exhaust it. With stream=True the same call gives a generator that ho
         boxes = result.boxes
 """
 MANY_IMAGES = 1000
-DEFAULT_CONF = 0.25
 LEAST_MAX_DET = 300  # rows an end-to-end head gives at least, so that a class filter has something to choose from
-STAGES = ("preprocess", "inference", "postprocess")
 
 
-def _settled(args: Any) -> Any:
-    """Settings whose open choices are made: the confidence, and windows only where there is a display."""
-    if args.conf is None:
-        args.conf = DEFAULT_CONF
-    if args.show:
-        args.show = check_imshow(warn=True)
-    return args
-
-
-class BasePredictor:
+class BasePredictor(ResultWriter):
     """Runs a network over a source; tasks override `postprocess`.
 
     Args:
@@ -82,73 +66,6 @@ class BasePredictor:
 
     scale_fill = False  # stretch pictures to the input instead of padding them
     trackable = False  # whether results can be followed through frames
-
-    args = OfRun()
-    save_dir = OfRun()
-    imgsz = OfRun()
-    dataset = OfRun()
-    source_type = OfRun()
-    batch = OfRun()
-    results = OfRun()
-    seen = OfRun()
-    speed = OfRun()
-    pixels = OfRun()
-    plotted_img = OfRun()
-    txt_path = OfRun()
-    vid_writer = OfRun()
-    windows = OfRun()
-    transforms = OfRun()
-
-    def __init__(
-        self,
-        cfg: Any = DEFAULT_CFG,  # Any: namespace, table or file
-        overrides: dict[str, Any] | None = None,
-        _callbacks: Any = None,
-    ) -> None:
-        args = _settled(get_cfg(cfg, overrides))
-        self._active = threading.local()
-        self._idle = Run(args, get_save_dir(args))
-        self._lock = threading.Lock()
-        self.model: Any = None  # Any: AutoBackend, whose attributes depend on the runtime
-        self.device: torch.device | None = None
-        self.data = args.data
-        self.done_warmup = False
-        self.screen: tuple[int, int] | None = None
-        self.observer: Any = None  # Any: what a tracker watches post-processing with
-        self.events = EventBus(_callbacks)
-        if isinstance(
-            _callbacks, CallbackTable
-        ):  # handlers added to the model later are seen here too
-            self.events.callbacks = _callbacks
-        self.callbacks = self.events.callbacks
-
-    # Runs and events ------------------------------------------------------------------------------------------------
-
-    @property
-    def _run(self) -> Run:
-        """The run this thread works on, else the one that collects settings for the next."""
-        run: Run = getattr(self._active, "run", None) or self._idle
-        return run
-
-    @contextmanager
-    def _working_on(self, run: Run) -> Iterator[None]:
-        """Make a run the one that public attributes show."""
-        before = getattr(self._active, "run", None)
-        self._active.run = run
-        try:
-            yield
-        finally:
-            self._active.run = before
-            for name in REPORTED:
-                setattr(self._idle, name, getattr(run, name))
-
-    def run_callbacks(self, event: str) -> None:
-        """Call the handlers of an event with this predictor."""
-        self.events.emit(event, self)
-
-    def add_callback(self, event: str, func: Handler) -> None:
-        """Append a handler to an event."""
-        self.events.subscribe(event, func)
 
     # Set-up ---------------------------------------------------------------------------------------------------------
 
@@ -222,7 +139,9 @@ class BasePredictor:
         size. Files that were given as a list count together, so that the batch size does not change results.
         """
         one_shape = len({picture.shape for picture in im}) == 1
-        together = getattr(self.dataset, "one_shape", None) is not False
+        current = self._run.current
+        is_frames = current is not None and current.mode != "image"
+        together = is_frames or getattr(self.dataset, "one_shape", None) is not False
         flexible = self.model.format == "pt" or (self.model.dynamic and self.model.format != "imx")
         fit = LetterBox(
             self.imgsz,
@@ -299,10 +218,6 @@ class BasePredictor:
         """Results of a source one by one; the run ends when the generator is closed or exhausted."""
         return self._results(self._new_run(), source, model, False, args, kwargs)
 
-    def _new_run(self) -> Run:
-        """A run with the settings as they are now; later changes are for later runs."""
-        return Run(_settled(self._idle.args), self._idle.save_dir)
-
     def _results(
         self,
         run: Run,
@@ -357,6 +272,7 @@ class BasePredictor:
         run.batch = (batch.paths, batch.images, batch.infos)
         self.run_callbacks("on_predict_batch_start")
         preparing, running, finishing = run.timers
+        check_channels(batch, self.model.channels)
         with preparing:
             im = self.preprocess(batch.images)
         run.input_shape = tuple(im.shape)
@@ -419,118 +335,5 @@ class BasePredictor:
         if failed:
             return
         with self._working_on(run):
-            self._report(run)
+            report(run)
             self.run_callbacks("on_predict_end")
-
-    def _report(self, run: Run) -> None:
-        settings = run.args
-        if run.seen:
-            run.speed = {
-                name: timer.t * 1e3 / run.seen
-                for name, timer in zip(STAGES, run.timers, strict=True)
-            }
-            run.pixels = round(run.area / run.seen)
-            if settings.verbose:
-                shape = (min(settings.batch, run.seen), *run.input_shape[1:])
-                times = ", ".join(f"{value:.1f}ms {name}" for name, value in run.speed.items())
-                LOGGER.info(f"Speed: {times} per image at shape {shape}")
-        if settings.save or settings.save_txt or settings.save_crop:
-            text = f"Results saved to {colorstr('bold', str(run.save_dir))}"
-            if settings.save_txt:
-                count = len(list((run.save_dir / "labels").iterdir()))
-                text += (
-                    f"\n{count} label{'s' if count > 1 else ''} saved to {run.save_dir / 'labels'}"
-                )
-            LOGGER.info(text)
-
-    def tracker_slots(self) -> list[int]:
-        """Number of the stream that each result of the current batch came from."""
-        batch = self._run.current
-        return [] if batch is None else list(batch.slots)
-
-    # Files and windows ----------------------------------------------------------------------------------------------
-
-    def write_results(self, i: int, p: Path, im: Tensor, s: list[str]) -> str:
-        """Write the files of one result and return its console text, without the part that came with the picture.
-
-        Args:
-            i: place in the batch.
-            p: path of the picture.
-            im: network input.
-            s: start of the console line of each picture.
-        """
-        run, settings = self._run, self.args
-        batch = run.current
-        assert batch is not None  # set by the step that calls this
-        kind: SourceTypes = run.source_type or SourceTypes()
-        slot = batch.slots[i]
-        numbered = kind.stream or kind.from_img or kind.tensor
-        result: Results = run.results[i]
-        result.save_dir = str(run.save_dir)
-        text = f"{slot}: " if numbered else ""
-        text += f"{im.shape[2]}x{im.shape[3]} {result.verbose()}{result.speed['inference']:.1f}ms"
-        is_image = batch.mode == "image"
-        base = run.names.of(f"{slot}:{p}" if kind.stream else str(p), lasting=not is_image)
-        frame = batch.frames[i]
-        stem = base if is_image or frame is None else f"{base}_{frame}"
-        run.txt_path = run.save_dir / "labels" / stem
-        if settings.save or settings.show:
-            run.plotted_img = result.plot(
-                line_width=settings.line_width,
-                boxes=settings.show_boxes,
-                conf=settings.show_conf,
-                labels=settings.show_labels,
-            )
-        if settings.save_txt:
-            label_file = run.save_dir / "labels" / f"{stem}.txt"
-            label_file.unlink(missing_ok=True)
-            self.save_labels(result, label_file)
-        if settings.save_crop:
-            if run.crops is not None:
-                run.crops.clear(stem)
-            result.save_crop(run.save_dir / "crops", file_name=f"{stem}.jpg")
-        if settings.save:
-            self.save_predicted_images(run.save_dir / base, frame or 0)
-        if settings.show:
-            self.show(str(p))
-        return text
-
-    def save_labels(self, result: Results, file: Path) -> None:
-        """Write the label file of one result; tasks whose results have another form replace this."""
-        result.save_txt(file, save_conf=self._run.args.save_conf)
-
-    def save_predicted_images(self, save_path: Path, frame: int = 0) -> None:
-        """Write the painted picture as JPEG, or append it to the video of its source.
-
-        Args:
-            save_path: file without suffix; that of an image or video is dropped.
-            frame: number of the frame, for `save_frames`.
-        """
-        run = self._run
-        target = without_media_suffix(Path(save_path))
-        picture = run.plotted_img
-        assert picture is not None  # painted by the step that calls this
-        assert run.current is not None  # likewise
-        if run.current.mode == "image":
-            write_jpeg(target, picture)
-            return
-        if run.args.save_frames:
-            write_jpeg(target.parent / f"{target.name}_frames" / f"{target.name}_{frame}", picture)
-        rate = (
-            run.current.fps / run.args.vid_stride
-            if run.current.mode == "video"
-            else run.current.fps
-        )
-        run.vid_writer.write(target, picture, max(1.0, rate))
-
-    def show(self, p: str = "") -> None:
-        """Show the painted picture in the window of its source.
-
-        Raises:
-            StopIteration: the viewer pressed q; the run ends.
-        """
-        run = self._run
-        assert run.plotted_img is not None  # painted by the step that calls this
-        assert run.current is not None  # likewise
-        if show_picture(p, run.plotted_img, run.windows, run.current.mode == "image"):
-            raise StopIteration

@@ -14,6 +14,7 @@ from torch.testing import assert_close
 
 from ultralytics.nn.modules import Conv, Detect
 from ultralytics.nn.tasks import DetectionModel, Ensemble, yaml_model_load
+from ultralytics.utils.torch_utils.info import get_flops
 
 Build = Callable[..., DetectionModel]
 FILES = ("yolov8n.yaml", "yolov8n-p6.yaml", "yolo11n.yaml", "yolo26n.yaml", "yolo26n-p2.yaml")
@@ -153,7 +154,10 @@ def test_profile_logs_every_row(build: Build, caplog: pytest.LogCaptureFixture) 
     model = build().eval()
     with caplog.at_level(logging.INFO), torch.no_grad():
         model.predict(torch.rand(1, 3, 32, 32), profile=True)
-    assert sum(" ms " in line for line in caplog.text.splitlines()) == len(model.model)
+    lines = [line for line in caplog.text.splitlines() if " ms " in line]
+    assert len(lines) == len(model.model)
+    counted = sum(float(line.split(" GFLOPs")[0].split()[-1]) for line in lines)
+    assert counted == pytest.approx(get_flops(model, 32), abs=5e-4 * len(lines))
 
 
 def test_moving_the_model_moves_the_heads_plain_tensors(build: Build) -> None:

@@ -14,9 +14,12 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any
 
-from ultralytics.data.sources.files import LoadImagesAndVideos
+from torch import Tensor
 
-__all__ = ["Batch", "batches_of", "worth_reading_ahead"]
+from ultralytics.data.sources.files import LoadImagesAndVideos
+from ultralytics.errors import ConfigValueError
+
+__all__ = ["Batch", "batches_of", "check_channels", "worth_reading_ahead"]
 
 AHEAD = 2  # batches waiting at most
 POLL_SECONDS = 0.1
@@ -71,6 +74,19 @@ class Batch:
 def _frame_in(info: str) -> int | None:
     found = re.search(r"\(frame (\d+)/", info)
     return int(found.group(1)) if found else None
+
+
+def check_channels(batch: Batch, expected: int) -> None:
+    """Refuse pictures that a network cannot take.
+
+    Raises:
+        ConfigValueError: a picture has another number of channels than the network's input.
+    """
+    is_tensor = isinstance(batch.images, Tensor)
+    for path, picture in zip(batch.paths, batch.images, strict=True):
+        found = picture.shape[0] if is_tensor else picture.shape[2]
+        if found != expected:
+            raise ConfigValueError(f"{path} has {found} channels, but the model takes {expected}")
 
 
 def worth_reading_ahead(dataset: Any) -> bool:

@@ -10,10 +10,13 @@ import numpy as np
 
 from ultralytics.data.sources.types import SourceTypes
 from ultralytics.engine.prediction.batches import Batch
-from ultralytics.engine.prediction.saving import Names, OldCrops, VideoWriters
+from ultralytics.engine.prediction.saving import Names, OldCrops
+from ultralytics.engine.prediction.videos import VideoWriters
 from ultralytics.utils.ops import Profile
 
-__all__ = ["REPORTED", "OfRun", "Run"]
+__all__ = ["REPORTED", "STAGES", "OfRun", "Run"]
+
+STAGES = ("preprocess", "inference", "postprocess")  # what is timed
 
 
 @dataclass

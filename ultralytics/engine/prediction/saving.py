@@ -6,21 +6,16 @@ for all its frames, a stream for all its steps.
 
 from __future__ import annotations
 
-import platform
 import re
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ultralytics.data.formats import IMG_FORMATS, VID_FORMATS
 from ultralytics.utils.patches import imwrite
 
-__all__ = ["Names", "OldCrops", "VideoWriters", "without_media_suffix"]
-
-CODECS = {"Darwin": (".mp4", "avc1"), "Windows": (".avi", "WMV2")}
-OTHER_CODEC = (".avi", "MJPG")
+__all__ = ["Names", "OldCrops", "without_media_suffix", "write_jpeg"]
 
 
 def without_media_suffix(path: Path) -> Path:
@@ -71,36 +66,6 @@ class OldCrops:
         for file in old:
             file.unlink(missing_ok=True)
         self._files = [file for file in self._files if file not in old]
-
-
-class VideoWriters(dict[str, Any]):  # Any: cv2.VideoWriter
-    """Open video files of a run by path without suffix."""
-
-    def write(self, path: Path, image: np.ndarray[Any, Any], fps: float) -> None:
-        """Append a frame; the first one opens the file and fixes its size.
-
-        Raises:
-            OSError: the file cannot be opened for writing.
-        """
-        key = str(path)
-        if key not in self:
-            self[key] = _opened(path, image.shape[1::-1], fps)
-        self[key].write(image)
-
-    def release(self) -> None:
-        """Finish all files."""
-        for writer in self.values():
-            writer.release()
-        self.clear()
-
-
-def _opened(path: Path, size_wh: tuple[int, ...], fps: float) -> Any:  # Any: cv2.VideoWriter
-    suffix, codec = CODECS.get(platform.system(), OTHER_CODEC)
-    target = f"{path}{suffix}"
-    writer = cv2.VideoWriter(target, cv2.VideoWriter.fourcc(*codec), fps, tuple(size_wh))
-    if not writer.isOpened():
-        raise OSError(f"video {target} cannot be opened for writing with codec {codec}")
-    return writer
 
 
 def write_jpeg(path: Path, image: np.ndarray[Any, Any]) -> None:

@@ -17,7 +17,7 @@ from ultralytics.nn.modules import Conv, Conv2, ConvTranspose, Detect, RepConv, 
 from ultralytics.nn.tasks.transfer import transfer_weights
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.torch_utils.fusion import fuse_conv_and_bn, fuse_deconv_and_bn
-from ultralytics.utils.torch_utils.info import Info, model_info
+from ultralytics.utils.torch_utils.info import Info, count_macs, model_info
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -113,11 +113,15 @@ class BaseModel(nn.Module):
     def _profile_row(self, row: nn.Module, x: Any, call: Call) -> None:  # Any: input of a row
         from ultralytics.utils.torch_utils.device import time_sync
 
+        def run(row: nn.Module, x: Any) -> Any:  # Any: as above; rows may change a list
+            return call(row, list(x) if isinstance(x, list) else x)
+
+        gflops = 2 * count_macs(row, x, run) / 1e9
         start = time_sync()
         for _ in range(PROFILE_RUNS):
-            call(row, list(x) if isinstance(x, list) else x)
+            run(row, x)
         took_ms = (time_sync() - start) * 1e3 / PROFILE_RUNS
-        LOGGER.info(f"{took_ms:10.2f} ms {row.np:10d} parameters  {row.type}")
+        LOGGER.info(f"{took_ms:10.2f} ms {gflops:10.3f} GFLOPs {row.np:10d} parameters  {row.type}")
 
     def loss(self, batch: Batch, preds: Any = None) -> tuple[Tensor, Any]:  # Any: raw predictions
         """Loss of a batch, scaled by its size, and its detached parts.

@@ -126,8 +126,16 @@ def _through_three(values: Sequence[float], x: float) -> float:
     return a * (x - 2) * (x - 3) / 2 - b * (x - 1) * (x - 3) + c * (x - 1) * (x - 2) / 2
 
 
-def count_macs(model: nn.Module, sample: Tensor) -> float:
-    """Multiply-adds of one forward pass. The state of the network is unchanged afterwards."""
+def count_macs(
+    model: nn.Module, sample: Any, call: Callable[[nn.Module, Any], Any] | None = None
+) -> float:
+    """Multiply-adds of one forward pass. The state of the network is unchanged afterwards.
+
+    Args:
+        model: the network, or a part of one.
+        sample: its input.
+        call: how it is run on the input, when that is more than calling it.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     total = 0.0
@@ -147,7 +155,7 @@ def count_macs(model: nn.Module, sample: Tensor) -> float:
     ]
     try:
         with _inference(model), FlopCounterMode(display=False) as counter:
-            model(sample)
+            (call or nn.Module.__call__)(model, sample)
     finally:
         for handle in handles:
             handle.remove()
