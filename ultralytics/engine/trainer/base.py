@@ -33,6 +33,7 @@ from ultralytics.utils.logging import LOGGER, colorstr, configure_logging
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
 from ultralytics.utils.torch_utils import init_seeds, select_device, unset_deterministic
 from ultralytics.utils.torch_utils.ema import ModelEMA
+from ultralytics.utils.torch_utils.normalisation import to_channels_last
 from ultralytics.utils.torch_utils.precision import (
     attempt_compile,
     choose_precision,
@@ -250,7 +251,7 @@ class BaseTrainer:
         self.model = self.model.to(self.device)
         self.channels_last = wants_channels_last(self.args.channels_last, self.device)
         if self.channels_last:
-            self.model = self.model.to(memory_format=torch.channels_last)
+            self.model = to_channels_last(self.model, self.device)
         self.set_model_attributes()
         self.stride = max(int(self.model.stride.max()), 32)
         self.args.imgsz = check_imgsz(
