@@ -122,6 +122,22 @@ def test_context_loss_pixel_by_pixel() -> None:
     assert total.item() == pytest.approx(2 * expected, rel=1e-5)
 
 
+def test_the_dice_term_counts_the_main_output_only() -> None:
+    target = torch.randint(0, 3, (2, 5, 7), generator=torch.Generator().manual_seed(0))
+    target[0, :2] = 255
+    aux, main = wave(0.37, 2, 3, 5, 7), wave(0.41, 2, 3, 5, 7)
+    plain, _ = SemSegLoss()((aux, main), {"semantic_mask": target})
+    with_dice, _ = SemSegLoss(dice=0.5)((aux, main), {"semantic_mask": target})
+    scores = main.softmax(1).movedim(1, -1)[target != 255]
+    known = target[target != 255]
+    parts = []
+    for k in range(3):
+        own = known == k
+        parts.append(1 - (2 * scores[own, k].sum() + 1) / (scores[:, k].sum() + own.sum() + 1))
+    expected = 2 * 0.5 * torch.stack(parts).mean().item()
+    assert (with_dice - plain).item() == pytest.approx(expected, rel=1e-4)
+
+
 def test_no_pixel_above_the_gate() -> None:
     target = torch.zeros(1, 4, 4, dtype=torch.long)
     sure = torch.zeros(1, 3, 4, 4)

@@ -45,7 +45,7 @@ def test_folded_convolutions_are_overwritten_by_their_activations_only_here(buil
     assert not Conv.default_act.inplace
     x.requires_grad_()
     y = model(x)[0]
-    assert_close(y.detach(), expected, rtol=1e-4, atol=1e-4)
+    assert_close(y.detach(), expected, rtol=1e-4, atol=1e-3)  # pixels
     y.sum().backward()  # saliency maps of folded networks keep working
     assert x.grad is not None
     assert x.grad.abs().sum() > 0

@@ -8,7 +8,6 @@ go on training.
 from __future__ import annotations
 
 import copy
-import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,11 @@ from ultralytics.nn.backends.onednn import fuse_calls, separate_calls
 from ultralytics.nn.modules.conv import Conv
 from ultralytics.nn.tasks import load_checkpoint
 from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.torch_utils.precision import prefers_channels_last
 
-__all__ = ["PyTorchBackend", "prefers_channels_last"]
+__all__ = ["PyTorchBackend"]
 
 LEAST_STRIDE = 32
-
-
-def prefers_channels_last(device: torch.device) -> bool:
-    """Whether convolutions of a device run faster with the channel axis last."""
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return device.type == "cpu" and x86 and platform.system() in ("Linux", "Windows")
 
 
 class PyTorchBackend(BaseBackend):
@@ -72,8 +66,8 @@ class PyTorchBackend(BaseBackend):
         if channels_last is None:
             channels_last = prefers_channels_last(device)
         self.channels_last = channels_last
-        if channels_last:
-            model = model.to(memory_format=torch.channels_last)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        model = model.to(memory_format=layout)
         _activate_in_place(model)
         if isinstance(weight, nn.Module):
             _own_memory(model, weight)

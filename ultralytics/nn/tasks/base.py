@@ -18,6 +18,7 @@ from ultralytics.nn.tasks.transfer import transfer_weights
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.torch_utils.fusion import fuse_conv_and_bn, fuse_deconv_and_bn
 from ultralytics.utils.torch_utils.info import Info, count_macs, model_info
+from ultralytics.utils.torch_utils.precision import prefers_channels_last
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -88,7 +89,7 @@ class BaseModel(nn.Module):
         call: Call | None = None,
     ) -> Any:  # Any: tensors and lists of tensors between rows
         """Walk the rows; `call` runs one, for networks whose rows take more than the outputs of other rows."""
-        call = call or _call
+        call = call or self._caller(x)
         wanted = frozenset(embed or ())
         last = max(wanted, default=-1)
         kept: list[Any] = []
@@ -105,6 +106,10 @@ class BaseModel(nn.Module):
                 if row.i == last:
                     return torch.unbind(torch.cat(pooled, dim=1), dim=0)
         return x
+
+    def _caller(self, x: Any) -> Call:  # Any: input of the network
+        """How rows are called for an input when nothing else was given with it."""
+        return _call
 
     def _predict_augment(self, x: Tensor) -> Any:  # Any: as predict
         LOGGER.warning(f"{type(self).__name__} has no augmented inference; running at one scale.")
@@ -156,12 +161,15 @@ class BaseModel(nn.Module):
     def fuse(self, verbose: bool = True, imgsz: int | Sequence[int] = 640) -> Self:
         """Fold normalisation and parallel kernels into single convolutions, in place, for inference.
 
-        Heads with two branches lose the one that `end2end` does not select.
+        Heads with two branches lose the one that `end2end` does not select. Weights take the memory layout in which
+        their device computes fastest.
         """
         if not self.is_fused():
             for module in list(self.modules()):
                 _fuse_module(module)
             _overwrite_inputs(self)
+            if prefers_channels_last(next(self.parameters(), torch.empty(0)).device):
+                self.to(memory_format=torch.channels_last)
         self.info(verbose=verbose, imgsz=imgsz)
         return self
 

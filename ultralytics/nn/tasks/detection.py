@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ultralytics.nn import tasks
 from ultralytics.nn.modules import Detect
-from ultralytics.nn.tasks.base import BaseModel, Batch
+from ultralytics.nn.tasks.base import BaseModel, Batch, Call
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.torch_utils.initial import initialize_weights, scale_img
 
 __all__ = ["DetectionModel"]
 
 PROBE_HEIGHT = 256  # px, of the image used to measure strides
-PROBE_WIDTHS = (64, 256)  # px; the narrow image costs a quarter, the square one suits every layer
+PROBE_WIDTHS = (32, 256)  # px; the narrow image costs an eighth, the square one suits every layer
 DEFAULT_STRIDE = 32.0
 AUGMENTED_SCALES = (1.0, 0.83, 0.67)
 AUGMENTED_FLIPS = (False, True, False)
@@ -60,16 +60,14 @@ class DetectionModel(BaseModel):
             LOGGER.info("")
 
     def _measure_strides(self, ch: int) -> None:
-        """Run a blank image to learn the size of every output level, then set the head's initial biases."""
+        """Run a blank image to learn the size of every map the head gets, then set the head's initial biases."""
         head = self.model[-1]
         if not isinstance(head, Detect):
             self.stride = torch.tensor([DEFAULT_STRIDE], device="cpu")
             return
         head.inplace = self.inplace
-        self.eval()
-        head.training = True  # raw predictions, while normalisation keeps its initial statistics
-        raw = self._run_blank(ch)
-        levels = raw.get("one2many", raw)["feats"]
+        self.eval()  # normalisation keeps its initial statistics
+        levels = self._run_blank(ch, head)
         strides = [PROBE_HEIGHT / level.shape[-2] for level in levels]
         # on the CPU, so that it is known even when the network is built without memory
         self.stride = torch.tensor(strides, device="cpu")
@@ -78,13 +76,16 @@ class DetectionModel(BaseModel):
         head.bias_init()
 
     @torch.no_grad()
-    def _run_blank(self, ch: int) -> Any:  # Any: whatever the head returns
-        """Output for a blank image of `PROBE_HEIGHT` rows."""
-        narrow, square = (torch.zeros(1, ch, PROBE_HEIGHT, width) for width in PROBE_WIDTHS)
-        try:
-            return self._predict_once(narrow)
-        except RuntimeError:  # a layer that cannot split so few columns
-            return self._predict_once(square)
+    def _run_blank(self, ch: int, until: nn.Module | None = None) -> Any:  # Any: between rows
+        """Output for a blank image of `PROBE_HEIGHT` rows, or what goes into the last row when that is given."""
+        for width in PROBE_WIDTHS:
+            blank = torch.zeros(1, ch, PROBE_HEIGHT, width)
+            try:
+                return self._predict_once(blank, call=_calls_until(until, self._caller(blank)))
+            except RuntimeError:  # a layer that cannot split so few columns
+                if width == PROBE_WIDTHS[-1]:
+                    raise
+        return None
 
     def set_head_attr(self, **kwargs: Any) -> None:  # Any: values of head attributes
         """Set attributes the head has; others are reported."""
@@ -126,6 +127,11 @@ class DetectionModel(BaseModel):
         parts[0] = parts[0][..., : parts[0].shape[-1] - coarse]
         parts[-1] = parts[-1][..., fine:]
         return parts
+
+
+def _calls_until(last: nn.Module | None, call: Call) -> Call:
+    """Run rows as `call` does, but give back what would go into the last one."""
+    return lambda row, x: x if row is last else call(row, x)
 
 
 def _undo(y: Tensor, scale: float, mirror_width: int | None) -> Tensor:

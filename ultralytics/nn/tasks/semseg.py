@@ -81,7 +81,7 @@ class SemanticModel(DetectionModel):
         super().__init__(cfg, ch, nc, verbose)
 
     def init_criterion(self) -> Callable[[Any, Batch], tuple[Tensor, Any]]:
-        """Cross-entropy of both outputs, hard pixels counted once more."""
+        """Cross-entropy of both outputs, hard pixels counted once more, and dice."""
         from ultralytics.utils.loss import SemSegLoss
 
-        return SemSegLoss(self)
+        return SemSegLoss(self, dice=1.0)

@@ -93,14 +93,8 @@ class WorldModel(DetectionModel):
             return self._predict_augment(x)
         return self._predict_once(x, profile, embed, self._guide(x, txt_feats))
 
-    def _predict_once(
-        self,
-        x: Any,
-        profile: bool = False,
-        embed: Sequence[int] | None = None,
-        call: Call | None = None,
-    ) -> Any:  # Any: as the base class
-        return super()._predict_once(x, profile, embed, call or self._guide(x, None))
+    def _caller(self, x: Any) -> Call:  # Any: as the base class
+        return self._guide(x, None)
 
     def _guide(self, x: Tensor, given: Tensor | None) -> Call:
         """How rows are called for a batch: with the texts where they take any."""

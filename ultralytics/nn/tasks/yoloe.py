@@ -212,14 +212,8 @@ class YOLOEModel(DetectionModel):
         call = self._prompt(x, tpe, vpe, return_vpe)
         return self._predict_once(x, profile, embed, call)
 
-    def _predict_once(
-        self,
-        x: Any,
-        profile: bool = False,
-        embed: Sequence[int] | None = None,
-        call: Call | None = None,
-    ) -> Any:  # Any: as the base class
-        return super()._predict_once(x, profile, embed, call or self._prompt(x))
+    def _caller(self, x: Any) -> Call:  # Any: as the base class
+        return self._prompt(x)
 
     def _prompt(
         self,

@@ -95,6 +95,7 @@ class SemSegLoss:
         beta: share of the main output.
         gamma: weight of the second look at hard pixels.
         gate: least cross-entropy of a hard pixel.
+        dice: weight of the dice term of the main output, which the older interface lacks; it helps small classes.
     """
 
     loss_names = ("loss",)
@@ -106,11 +107,13 @@ class SemSegLoss:
         beta: float = 0.7,
         gamma: float = 0.2,
         gate: float = 0.05,
+        dice: float = 0.0,
     ) -> None:
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
         self.gate = gate
+        self.dice = dice
         self.class_weight = getattr(model, "class_weights", None)
 
     def __call__(self, preds: Raw, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -127,7 +130,10 @@ class SemSegLoss:
         loss = pair[0].new_zeros((), dtype=torch.float32)
         with torch.autocast(pair[0].device.type, enabled=False):
             for share, logits in zip(shares, pair, strict=True):
-                loss = loss + share * self._entropy(_fitted(logits, target), target)
+                fitted = _fitted(logits, target)
+                loss = loss + share * self._entropy(fitted, target)
+            if self.dice:
+                loss = loss + self.dice * _dice_of_logits(fitted, target)
         return loss * len(target), {"loss": loss.detach()}
 
     def _entropy(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -171,6 +177,12 @@ def _fitted(logits: Tensor, target: Tensor) -> Tensor:
 def _pixels_of(target: Tensor, nc: int) -> Tensor:
     """Number of pixels of each class, (nc,) float."""
     return torch.bincount(target.flatten(), minlength=IGNORE_INDEX + 1)[:nc].float()
+
+
+def _dice_of_logits(logits: Tensor, target: Tensor) -> Tensor:
+    if logits.shape[1] == 1:
+        return _binary_dice(logits, target)
+    return _dice(logits.softmax(dim=1), target)
 
 
 def _dice(chance: Tensor, target: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ __all__ = [
     "attempt_compile",
     "choose_precision",
     "is_half_precision_sound",
+    "prefers_channels_last",
     "wants_channels_last",
 ]
 
@@ -107,6 +108,12 @@ def _first_tensor(output: object) -> Tensor:
     return output
 
 
+def prefers_channels_last(device: torch.device) -> bool:
+    """Whether convolutions of a device run faster with the channel axis last, whatever their precision."""
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return device.type == "cpu" and is_x86 and platform.system() in ("Linux", "Windows")
+
+
 def wants_channels_last(setting: bool | None, device: torch.device) -> bool:
     """Whether to train with the channel axis last in memory.
 
@@ -115,8 +122,7 @@ def wants_channels_last(setting: bool | None, device: torch.device) -> bool:
             False forbids it.
         device: where the network lives.
     """
-    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
-    gains = device.type == "cuda" or (device.type == "cpu" and is_x86)
+    gains = device.type == "cuda" or prefers_channels_last(device)
     if setting and not gains:
         LOGGER.warning(f"channels_last=True has no effect on device {device.type}.")
     return gains if setting is None else bool(setting and gains)
