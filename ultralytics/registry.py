@@ -38,7 +38,7 @@ Role = Literal["model", "trainer", "validator", "predictor"]
 ENGINE_ROLES: tuple[Role, ...] = ("trainer", "validator", "predictor")
 # What a line of a label file holds beside the class; "folders": a folder names the class of its images, without
 # label files; "none": something else.
-Labels = Literal["boxes", "polygons", "keypoints", "corners", "folders", "none"]
+Labels = Literal["boxes", "polygons", "keypoints", "corners", "folders", "maps", "none"]
 
 # Tasks of the interface in its order. Asking for one that has no entry is a clear error, not an unknown name.
 PLANNED_TASKS = ("detect", "segment", "semantic", "depth", "classify", "pose", "obb")

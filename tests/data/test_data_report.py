@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.data.conftest import MakeSet, write_label
@@ -118,3 +120,54 @@ def test_folders_of_classes(tmp_path: Path) -> None:
     ]
     assert report.shared == [(str(first), str(root / "val" / "blue" / "same.png"))]
     assert "2 faults" in report.text
+
+
+def painted_maps(root: Path) -> Path:
+    """YAML of two images with class maps per split."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for kind in ("images", "masks"):
+            (root / kind / split).mkdir(parents=True)
+        for i in range(2):
+            cv2.imwrite(
+                str(root / f"images/{split}/{i}.png"), rng.integers(0, 255, (12, 16, 3), np.uint8)
+            )
+            ids = np.zeros((12, 16), np.uint8)
+            ids[:4], ids[11] = 1, 255
+            cv2.imwrite(str(root / f"masks/{split}/{i}.png"), ids)
+    file = root / "maps.yaml"
+    file.write_text(
+        f"path: {root}\ntrain: images/train\nval: images/val\nmasks_dir: masks\nnames: [a, b, c]\n"
+    )
+    return file
+
+
+def test_class_maps_are_counted_by_pixel(tmp_path: Path) -> None:
+    report = check_dataset(painted_maps(tmp_path), task="semseg")
+    assert report.bad == 0
+    one = report.splits["train"]
+    assert (one.images, one.labeled, one.corrupt, one.objects) == (2, 2, 0, 352)
+    assert one.class_counts == [224, 128, 0]
+    assert "352 pixels" in report.text
+    assert "train: no pixel of c" in report.text
+
+
+def test_faults_of_class_maps_are_named(tmp_path: Path) -> None:
+    file = painted_maps(tmp_path)
+    cv2.imwrite(str(tmp_path / "masks/train/0.png"), np.full((12, 16), 7, np.uint8))
+    cv2.imwrite(str(tmp_path / "masks/val/0.png"), np.zeros((11, 16), np.uint8))
+    (tmp_path / "masks/val/1.png").unlink()
+    report = check_dataset(file, task="semantic")
+    assert report.bad == 3
+    found = {(Path(p.file).parent.name, Path(p.file).stem): p.text for p in report.problems}
+    assert "value 7 (192 pixels)" in found["train", "0"]
+    assert "11 x 16" in found["val", "0"]
+    assert "does not exist" in found["val", "1"]
+    assert (report.splits["train"].labeled, report.splits["val"].labeled) == (1, 0)
+
+
+def test_maps_drawn_from_polygons_are_checked_as_label_files(make_set: MakeSet) -> None:
+    file = make_set()
+    vary(file.parent)
+    report = check_dataset(file, task="semantic")
+    assert any("0 polygons" in p.text for p in report.problems)

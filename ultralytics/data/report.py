@@ -21,9 +21,13 @@ from ultralytics.data.base import list_images
 from ultralytics.data.cache import cache_path
 from ultralytics.data.class_folders import check_cls_dataset, class_numbers, list_class_images
 from ultralytics.data.class_scan import check_images
+from ultralytics.data.colours import ColourTable, convert_colour_masks
+from ultralytics.data.dataset.semantic import has_mask_files
 from ultralytics.data.dataset.yolo import label_rule
 from ultralytics.data.description import check_det_dataset
 from ultralytics.data.formats import img2label_paths, is_image
+from ultralytics.data.mask_scan import scan_masks
+from ultralytics.data.masks import find_masks, mapping_table
 from ultralytics.data.problems import Problem
 from ultralytics.data.scan import scan_files
 from ultralytics.errors import DatasetError, DatasetNotFound, NotAvailable
@@ -39,7 +43,7 @@ LINES_SHOWN = 50
 
 @dataclass
 class SplitSummary:
-    """Counts of one split; `class_counts` has one number of objects per class."""
+    """Counts of one split; `class_counts` has one number of objects per class, or of whatever `unit` says."""
 
     images: int
     labeled: int
@@ -47,6 +51,7 @@ class SplitSummary:
     corrupt: int
     objects: int
     class_counts: list[int]
+    unit: str = "objects"
 
 
 @dataclass
@@ -79,12 +84,12 @@ class DatasetReport:
         for split, one in self.splits.items():
             lines.append(
                 f"{split}: {one.images} images, {one.labeled} labeled, {one.backgrounds} backgrounds, "
-                f"{one.corrupt} corrupt, {one.objects} objects"
+                f"{one.corrupt} corrupt, {one.objects} {one.unit}"
             )
             absent = [self.names[i] for i, count in enumerate(one.class_counts) if not count]
             if absent and one.objects:
                 more = f" and {len(absent) - 10} more" if len(absent) > 10 else ""
-                lines.append(f"{split}: no object of {', '.join(absent[:10])}{more}")
+                lines.append(f"{split}: no {one.unit[:-1]} of {', '.join(absent[:10])}{more}")
         if self.shared:
             lines.append(
                 f"{len(self.shared)} training images are also used for validation or test, so metrics will look "
@@ -118,7 +123,7 @@ def check_dataset(
 
     Args:
         data: as for training.
-        task: a task with label files, or with folders of classes.
+        task: what the data set is for.
         strict: raise when anything is bad.
         file: also write the problems there, as JSON lines.
 
@@ -129,7 +134,8 @@ def check_dataset(
     kind = label_kind(task)
     if kind == "none":
         raise NotAvailable(f"data sets of task {task} cannot be checked in this version")
-    report = _check_folders(data) if kind == "folders" else _check_label_files(data, task)
+    checks = {"folders": _check_folders, "maps": _check_maps}
+    report = checks.get(kind, _check_label_files)(data, task)
     if file is not None:
         report.save(file)
     if strict and report.bad:
@@ -147,7 +153,45 @@ def _check_label_files(data: str | Path, task: str) -> DatasetReport:
     return _with_shared(report, images)
 
 
-def _check_folders(data: str | Path) -> DatasetReport:
+def _check_maps(data: str | Path, task: str) -> DatasetReport:
+    """Mask files, or the polygons that maps are drawn from."""
+    checked = check_det_dataset(data, required=())
+    if not has_mask_files(checked):
+        return _check_label_files(data, task)
+    report = DatasetReport(str(checked["yaml_file"]), checked["names"])
+    images = {
+        split: _check_mask_split(split, checked, report) for split in SPLITS if checked.get(split)
+    }
+    return _with_shared(report, images)
+
+
+def _check_mask_split(split: str, data: dict[str, Any], report: DatasetReport) -> list[str]:
+    """Add one split with mask files to the report and return its usable images."""
+    files = _listed_images(split, data, report)
+    if not files:
+        return []
+    masks = find_masks(files, data.get("masks_dir"))
+    if data.get("colors"):
+        masks = convert_colour_masks(masks, ColourTable.of(data), f"{split}: ")
+    scan = scan_masks(files, masks, cache_path(masks), f"{split}: ")
+    table, nc = mapping_table(data.get("label_mapping")), len(report.names)
+    found = scan.problems(table, nc)
+    report.problems += [problem for problem in found if problem is not None]
+    usable = [i for i, problem in enumerate(found) if problem is None]
+    counts = sum((scan.facts[i].counts(table)[:nc] for i in usable), np.zeros(nc, np.int64))
+    report.splits[split] = SplitSummary(
+        len(files),
+        len(usable),
+        0,
+        len(files) - len(usable),
+        int(counts.sum()),
+        counts.tolist(),
+        "pixels",
+    )
+    return [files[i] for i in usable]
+
+
+def _check_folders(data: str | Path, task: str) -> DatasetReport:
     """Every image of a set whose folders are classes."""
     checked = check_cls_dataset(data)
     report = DatasetReport(str(checked["train"].parent), checked["names"])
@@ -187,16 +231,9 @@ def _with_shared(report: DatasetReport, images: dict[str, list[str]]) -> Dataset
 
 def _check_split(split: str, data: dict[str, Any], task: str, report: DatasetReport) -> list[str]:
     """Add one split to the report and return its usable images."""
-    try:
-        listed = list_images(data[split])
-    except DatasetNotFound as error:
-        report.problems.append(Problem(str(data[split]), 0, str(error), f"{split} split unusable"))
-        return []
-    files = sorted(file for file in listed if is_image(file))
+    files = _listed_images(split, data, report)
     if not files:
-        report.problems.append(Problem(str(data[split]), 0, "no images", f"{split} split unusable"))
         return []
-    report.problems += _repeated(files, split)
     labels = img2label_paths(files)
     scan = scan_files(files, labels, label_rule(data, task), cache_path(labels), f"{split}: ")
     found, missing, empty, corrupt, total = scan.counts
@@ -210,12 +247,26 @@ def _check_split(split: str, data: dict[str, Any], task: str, report: DatasetRep
         text = f"no label file for any image of the {split} split"
         report.problems.append(Problem(folder, 0, text, f"{split} split has no objects"))
     polygons, objects = scan.store.polygon_count, scan.store.objects
-    needs_outlines = label_kind(task) in ("polygons", "corners")
+    needs_outlines = label_kind(task) in ("polygons", "corners", "maps")
     if polygons != objects and (polygons or needs_outlines):
         text = f"{objects} objects but {polygons} polygons"
         wanted = "split unusable" if needs_outlines else "polygons unused"
         report.problems.append(Problem(os.path.dirname(labels[0]), 0, text, f"{split} {wanted}"))
     return [scan.im_files[i] for i in scan.usable.tolist()]
+
+
+def _listed_images(split: str, data: dict[str, Any], report: DatasetReport) -> list[str]:
+    """Sorted images of a split; what is wrong with the list goes into the report."""
+    try:
+        listed = list_images(data[split])
+    except DatasetNotFound as error:
+        report.problems.append(Problem(str(data[split]), 0, str(error), f"{split} split unusable"))
+        return []
+    files = sorted(file for file in listed if is_image(file))
+    if not files:
+        report.problems.append(Problem(str(data[split]), 0, "no images", f"{split} split unusable"))
+    report.problems += _repeated(files, split)
+    return files
 
 
 def _repeated(files: Sequence[str], split: str) -> list[Problem]:

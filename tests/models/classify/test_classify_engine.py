@@ -478,3 +478,22 @@ def test_the_command_line(args: Args, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_wrong_policies_are_refused_before_a_run() -> None:
     with pytest.raises(ConfigValueError, match="auto_augment"):
         get_cfg(overrides={"task": "classify", "auto_augment": "trivial"})
+
+
+def test_weights_at_hand_need_no_download(args: Args, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model file that asks for published weights does not fetch what a checkpoint replaces."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a download was tried")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
+    row = [-1, 1, "TorchVision", [512, "resnet18", "DEFAULT", True, 2]]
+    content = {"nc": 2, "backbone": [row], "head": [[-1, 1, "Classify", ["nc"]]]}
+    without = {**content, "backbone": [[-1, 1, "TorchVision", [512, "resnet18", None, True, 2]]]}
+    given = ClassificationModel(without, nc=2, verbose=False)
+    model = ClassificationTrainer(overrides=args).get_model(content, given, verbose=False)
+    for name, value in given.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value)
+    assert content["backbone"][0][3][2] == "DEFAULT"
+    with pytest.raises(AssertionError, match="download"):
+        ClassificationTrainer(overrides=args).get_model(content, verbose=False)

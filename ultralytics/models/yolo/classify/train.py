@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from ultralytics.data.utils import check_cls_dataset
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.models.yolo.classify.val import ClassificationValidator
 from ultralytics.nn.modules import TorchVision
-from ultralytics.nn.tasks import ClassificationModel
+from ultralytics.nn.tasks import ClassificationModel, yaml_model_load
 from ultralytics.nn.tasks.globals import can_be_read_back
 from ultralytics.utils.environment import RANK
 from ultralytics.utils.logging import LOGGER
@@ -101,6 +101,8 @@ class ClassificationTrainer(BaseTrainer):
         self, cfg: Any = None, weights: nn.Module | None = None, verbose: bool = True
     ) -> nn.Module:
         """Classification network for the classes of the data set."""
+        if weights is not None:
+            cfg = _without_published_weights(cfg)
         model = ClassificationModel(
             cfg, nc=self.data["nc"], ch=self.data["channels"], verbose=verbose and RANK == -1
         )
@@ -150,6 +152,15 @@ class ClassificationTrainer(BaseTrainer):
             on_plot=self.on_plot,
             threaded=False,
         )
+
+
+def _without_published_weights(cfg: Any) -> dict[str, Any]:  # Any: name or content of a model file
+    """Content of a model file whose torchvision networks fetch nothing: other weights are about to replace theirs."""
+    content = deepcopy(cfg) if isinstance(cfg, dict) else yaml_model_load(cfg)
+    for row in (*content["backbone"], *content["head"]):
+        if row[2] == "TorchVision":
+            row[3][2:3] = [None]
+    return content
 
 
 def _start_afresh(network: nn.Module) -> None:

@@ -18,6 +18,7 @@ SEMANTIC = register(
         head_words=("semanticsegment",),
         file_marks=("-semseg", "-sem"),
         aliases=("semseg",),
+        labels="maps",
         has_background=False,
         dataset="ultralytics.data.dataset:SemanticDataset",
     )
