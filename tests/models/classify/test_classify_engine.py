@@ -486,7 +486,7 @@ def test_weights_at_hand_need_no_download(args: Args, monkeypatch: pytest.Monkey
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("a download was tried")
 
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refuse)
     row = [-1, 1, "TorchVision", [512, "resnet18", "DEFAULT", True, 2]]
     content = {"nc": 2, "backbone": [row], "head": [[-1, 1, "Classify", ["nc"]]]}
     without = {**content, "backbone": [[-1, 1, "TorchVision", [512, "resnet18", None, True, 2]]]}
