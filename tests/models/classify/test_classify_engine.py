@@ -495,5 +495,5 @@ def test_weights_at_hand_need_no_download(args: Args, monkeypatch: pytest.Monkey
     for name, value in given.state_dict().items():
         assert torch.equal(model.state_dict()[name], value)
     assert content["backbone"][0][3][2] == "DEFAULT"
-    with pytest.raises(AssertionError, match="download"):
+    with pytest.raises(ConfigValueError, match="download"):
         ClassificationTrainer(overrides=args).get_model(content, verbose=False)
