@@ -259,3 +259,20 @@ def test_pictures_of_a_run(narrow_file: Any, args: Args) -> None:
         "confusion_matrix_normalized.png",
     }
     assert expected <= {p.name for p in trainer.save_dir.iterdir()}
+
+
+def test_networks_come_from_files_of_either_kind(
+    narrow_file: Any, args: Args, tmp_path: Path
+) -> None:
+    trainer = SegmentationTrainer(overrides=args | {"model": narrow_file("yolo26n-seg.yaml")})
+    made = trainer.get_model(cfg=narrow_file("yolo11n-seg.yaml"), verbose=False)
+    assert isinstance(made, SegmentationModel)
+    assert made.model[-1].nc == 2
+    file = tmp_path / "given.pt"
+    given = YOLO(narrow_file("yolo11n-seg.yaml"))
+    given.save(file)
+    for weights in (file, str(file)):
+        taken = trainer.get_model(weights=weights, verbose=False)
+        assert_close(
+            taken.model[0].conv.weight, given.model.model[0].conv.weight, rtol=1e-3, atol=1e-4
+        )

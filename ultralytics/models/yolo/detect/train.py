@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from copy import copy
+from copy import copy, deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,23 @@ class DetectionTrainer(BaseTrainer):
         self.model.args = self.args
 
     def get_model(
-        self, cfg: Any = None, weights: nn.Module | None = None, verbose: bool = True
+        self,
+        cfg: Any = None,  # Any: name, path or content of a model file
+        weights: nn.Module | str | Path | None = None,
+        verbose: bool = True,
     ) -> nn.Module:
-        """Network for the classes and channels of the data set."""
+        """Network for the classes and channels of the data set, or for those of the file when there is no data set.
+
+        Args:
+            cfg: model file; that of the weights when absent.
+            weights: network or file whose fitting weights are taken over.
+            verbose: log the rows.
+        """
         shown = verbose and RANK == -1
+        if isinstance(weights, (str, Path)):
+            weights = tasks.load_checkpoint(str(weights))[0]
+        if cfg is None and weights is not None:
+            cfg = deepcopy(weights.yaml)
         content = cfg if isinstance(cfg, dict) else tasks.yaml_model_load(cfg)
         kind = self.model_type.suited_to(content)
         model = kind(content, **self._model_arguments(), verbose=shown)
@@ -112,7 +126,7 @@ class DetectionTrainer(BaseTrainer):
 
     def _model_arguments(self) -> dict[str, Any]:
         """What a network must know about the data set."""
-        return {"nc": self.data["nc"], "ch": self.data.get("channels", 3)}
+        return {"nc": self.data.get("nc"), "ch": self.data.get("channels", 3)}
 
     def get_validator(self) -> DetectionValidator:
         """Validator on the test loader; loss names become known here."""

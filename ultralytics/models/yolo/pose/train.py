@@ -48,4 +48,7 @@ class PoseTrainer(DetectionTrainer):
         self.model.kpt_oks_sigmas = self.data.get("kpt_oks_sigmas")
 
     def _model_arguments(self) -> dict[str, Any]:
-        return {**super()._model_arguments(), "data_kpt_shape": self.data["kpt_shape"]}
+        return {
+            **super()._model_arguments(),
+            "data_kpt_shape": self.data.get("kpt_shape", (None, None)),
+        }
