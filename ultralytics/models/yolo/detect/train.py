@@ -111,17 +111,19 @@ class DetectionTrainer(BaseTrainer):
             verbose: log the rows.
         """
         shown = verbose and RANK == -1
-        if isinstance(weights, (str, Path)):
-            weights = tasks.load_checkpoint(str(weights))[0]
-        if cfg is None and weights is not None:
-            cfg = deepcopy(weights.yaml)
+        is_file = isinstance(weights, (str, Path))
+        source: Any = (
+            tasks.load_checkpoint(str(weights))[0] if is_file else weights
+        )  # Any: a network
+        if cfg is None and source is not None:
+            cfg = deepcopy(source.yaml)
         content = cfg if isinstance(cfg, dict) else tasks.yaml_model_load(cfg)
         kind = self.model_type.suited_to(content)
         model = kind(content, **self._model_arguments(), verbose=shown)
-        if weights is not None:
+        if source is not None:
             if self.args.cls_remap and self.data.get("names"):
                 model.names = self.data["names"]
-            model.load(weights)
+            model.load(source)
         return model
 
     def _model_arguments(self) -> dict[str, Any]:
