@@ -8,20 +8,14 @@ Usage: python classify.py NAME --data DIR [--threads N]   (prints one JSON objec
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-Figures = dict[str, float]
+from tools import Figures, main, peak_mb
+
 IMGSZ, BATCH = 96, 16
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _folder(ctx: argparse.Namespace) -> Path:
@@ -53,7 +47,7 @@ def _rate(loader: Any, passes: int) -> Figures:
         for batch in loader:
             count += len(batch["img"])
     wall = time.perf_counter() - start
-    return {"images_per_s": count / wall, "peak_mb": _peak_mb()}
+    return {"images_per_s": count / wall, "peak_mb": peak_mb()}
 
 
 def train_loader(ctx: argparse.Namespace) -> Figures:
@@ -93,7 +87,7 @@ def train_classify(ctx: argparse.Namespace) -> Figures:
             pretrained=False,
             project=out,
         )
-    return {"epoch_ms": (times[3] - times[2]) * 1e3, "peak_mb": _peak_mb()}
+    return {"epoch_ms": (times[3] - times[2]) * 1e3, "peak_mb": peak_mb()}
 
 
 def val_classify(ctx: argparse.Namespace) -> Figures:
@@ -121,7 +115,7 @@ def val_classify(ctx: argparse.Namespace) -> Figures:
         start = time.perf_counter()
         run()
         wall = time.perf_counter() - start
-    return {"run_ms": wall * 1e3, "peak_mb": _peak_mb()}
+    return {"run_ms": wall * 1e3, "peak_mb": peak_mb()}
 
 
 def predict_classify(ctx: argparse.Namespace) -> Figures:
@@ -136,7 +130,7 @@ def predict_classify(ctx: argparse.Namespace) -> Figures:
     for _ in net.predict(files, stream=True, **options):
         pass
     wall = time.perf_counter() - start
-    return {"images_per_s": len(files) / wall, "peak_mb": _peak_mb()}
+    return {"images_per_s": len(files) / wall, "peak_mb": peak_mb()}
 
 
 SCENARIOS = [
@@ -149,21 +143,5 @@ SCENARIOS = [
 ]
 
 
-def main() -> None:
-    """Run the scenario that the command line names."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=[scenario.__name__ for scenario in SCENARIOS])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=0)
-    ctx = parser.parse_args()
-    if ctx.threads:
-        os.environ["OMP_NUM_THREADS"] = str(ctx.threads)
-        import torch
-
-        torch.set_num_threads(ctx.threads)
-    figures = {scenario.__name__: scenario for scenario in SCENARIOS}[ctx.name](ctx)
-    print("FIGURES " + json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    main(SCENARIOS)

@@ -8,33 +8,13 @@ Usage: python obb.py NAME --data DIR [--threads N]   (prints one JSON object)
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
 
-Figures = dict[str, float]
+from tools import Figures, main, median_ms, peak_mb
+
 CLASSES = 15
 ANCHORS = 21504  # of a 1024 px input
-
-
-def _median_ms(work: Callable[[], object], repeats: int) -> float:
-    """Median wall time of a call in milliseconds, after one call to warm up."""
-    work()
-    samples = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        samples.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(samples)
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def nms_rotated(ctx: argparse.Namespace) -> Figures:
@@ -60,9 +40,9 @@ def nms_rotated(ctx: argparse.Namespace) -> Figures:
                 pred.clone(), 0.25, 0.7, nc=CLASSES, rotated=True, max_det=300, **settings
             )
 
-        figures[f"c{count}_ms"] = _median_ms(run, 5)
+        figures[f"c{count}_ms"] = median_ms(run, 5)
         if count == 1500:
-            figures["c1500_all_ms"] = _median_ms(lambda run=run: run(multi_label=True), 5)
+            figures["c1500_all_ms"] = median_ms(lambda run=run: run(multi_label=True), 5)
     return figures
 
 
@@ -89,7 +69,7 @@ def train_obb(ctx: argparse.Namespace) -> Figures:
             pretrained=False,
             project=out,
         )
-    return {"epoch_ms": (times[3] - times[2]) * 1e3, "peak_mb": _peak_mb()}
+    return {"epoch_ms": (times[3] - times[2]) * 1e3, "peak_mb": peak_mb()}
 
 
 def val_obb(ctx: argparse.Namespace) -> Figures:
@@ -122,27 +102,11 @@ def val_obb(ctx: argparse.Namespace) -> Figures:
         start = time.perf_counter()
         run()
         wall = time.perf_counter() - start
-    return {"run_ms": wall * 1e3, "peak_mb": _peak_mb()}
+    return {"run_ms": wall * 1e3, "peak_mb": peak_mb()}
 
 
 SCENARIOS = [nms_rotated, train_obb, val_obb]
 
 
-def main() -> None:
-    """Run the scenario that the command line names."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=[scenario.__name__ for scenario in SCENARIOS])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=0)
-    ctx = parser.parse_args()
-    if ctx.threads:
-        os.environ["OMP_NUM_THREADS"] = str(ctx.threads)
-        import torch
-
-        torch.set_num_threads(ctx.threads)
-    figures = {scenario.__name__: scenario for scenario in SCENARIOS}[ctx.name](ctx)
-    print("FIGURES " + json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    main(SCENARIOS)

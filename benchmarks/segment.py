@@ -8,21 +8,14 @@ Usage: python segment.py NAME --data DIR [--threads N]   (prints one JSON object
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
-Figures = dict[str, float]
+from tools import Figures, main, peak_mb
+
 LOADED = 150
 STEPS = 3
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _dataset(ctx: argparse.Namespace, name: str, imgsz: int) -> Any:  # Any: of either package
@@ -49,7 +42,7 @@ def train_loader_segment(ctx: argparse.Namespace) -> Figures:
     return {
         "images_per_s": LOADED / wall,
         "ms_per_image_ms": wall / LOADED * 1e3,
-        "peak_mb": _peak_mb(),
+        "peak_mb": peak_mb(),
     }
 
 
@@ -76,7 +69,7 @@ def _loss(ctx: argparse.Namespace, network: str) -> Figures:
         start = time.perf_counter()
         criterion(leaves, batch)[0].sum().backward()
         samples.append((time.perf_counter() - start) * 1e3)
-    return {"loss_ms": statistics.median(samples[1:]), "peak_mb": _peak_mb()}
+    return {"loss_ms": statistics.median(samples[1:]), "peak_mb": peak_mb()}
 
 
 def _leaves(value: Any) -> Any:  # Any: nested dictionaries of tensors
@@ -103,21 +96,5 @@ def segment_loss_26(ctx: argparse.Namespace) -> Figures:
 SCENARIOS = [train_loader_segment, segment_loss, segment_loss_26]
 
 
-def main() -> None:
-    """Run the scenario that the command line names."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=[scenario.__name__ for scenario in SCENARIOS])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=0)
-    ctx = parser.parse_args()
-    if ctx.threads:
-        os.environ["OMP_NUM_THREADS"] = str(ctx.threads)
-        import torch
-
-        torch.set_num_threads(ctx.threads)
-    figures = {scenario.__name__: scenario for scenario in SCENARIOS}[ctx.name](ctx)
-    print("FIGURES " + json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    main(SCENARIOS)

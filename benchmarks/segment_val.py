@@ -8,32 +8,11 @@ Usage: python segment_val.py NAME --data DIR [--threads N]   (prints one JSON ob
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-Figures = dict[str, float]
-
-
-def _median_ms(work: Callable[[], object], repeats: int) -> float:
-    """Median wall time of a call in milliseconds, after one call to warm up."""
-    work()
-    samples = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        samples.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(samples)
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+from tools import Figures, main, median_ms, peak_mb
 
 
 def mask_iou(ctx: argparse.Namespace) -> Figures:
@@ -54,7 +33,7 @@ def mask_iou(ctx: argparse.Namespace) -> Figures:
         return (distance < 1).float().flatten(1)
 
     truth, found = ellipses(60), ellipses(300)
-    return {"iou_ms": _median_ms(lambda: overlap(truth, found), 15)}
+    return {"iou_ms": median_ms(lambda: overlap(truth, found), 15)}
 
 
 def val_segment_json(ctx: argparse.Namespace) -> Figures:
@@ -100,27 +79,11 @@ def _validate(ctx: argparse.Namespace, **settings: bool) -> Figures:
             **settings,
         )
         wall = time.perf_counter() - start
-    return {"run_ms": wall * 1e3, "peak_mb": _peak_mb()}
+    return {"run_ms": wall * 1e3, "peak_mb": peak_mb()}
 
 
 SCENARIOS = [mask_iou, val_segment, val_segment_json]
 
 
-def main() -> None:
-    """Run the scenario that the command line names."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=[scenario.__name__ for scenario in SCENARIOS])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=0)
-    ctx = parser.parse_args()
-    if ctx.threads:
-        os.environ["OMP_NUM_THREADS"] = str(ctx.threads)
-        import torch
-
-        torch.set_num_threads(ctx.threads)
-    figures = {scenario.__name__: scenario for scenario in SCENARIOS}[ctx.name](ctx)
-    print("FIGURES " + json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    main(SCENARIOS)
