@@ -16,8 +16,6 @@ LACKING = [
     ("ultralytics.models.yolo.world", "WorldTrainer", "YOLO-World"),
     ("ultralytics.models.yolo.yoloe", "YOLOEPESegTrainer", "YOLOE"),
     ("ultralytics.data", "GroundingDataset", "open-vocabulary"),
-    ("ultralytics.data.annotator", "auto_annotate", "SAM"),
-    ("ultralytics.data.converter", "yolo_bbox2segment", "SAM"),
     ("ultralytics.data.explorer", "Explorer", "Explorer"),
     ("ultralytics.engine.exporter", "Exporter", "export"),
     ("ultralytics.engine.tuner", "Tuner", "hyperparameters"),

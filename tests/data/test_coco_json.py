@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ultralytics.data.converter import convert_coco, convert_segment_masks_to_yolo_seg
-from ultralytics.errors import DatasetError, NotAvailable
+from ultralytics.errors import DatasetError
 
 TWO_PARTS = [
     [50.0, 10.0, 60.0, 10.0, 60.0, 30.0, 50.0, 30.0],
@@ -136,8 +136,3 @@ def test_masks(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "none.txt").read_text() == ""
     with pytest.raises(FileNotFoundError, match="no mask pictures"):
         convert_segment_masks_to_yolo_seg(tmp_path, tmp_path / "out", classes=2)
-
-
-def test_what_needs_other_models_says_so() -> None:
-    with pytest.raises(NotAvailable, match="SAM"):
-        from ultralytics.data.converter import yolo_bbox2segment  # noqa: F401

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ultralytics.data.polygons import polygon2mask as polygon2mask
     from ultralytics.data.polygons import polygons2masks as polygons2masks
     from ultralytics.data.polygons import polygons2masks_overlap as polygons2masks_overlap
+    from ultralytics.data.show_labels import (
+        visualize_image_annotations as visualize_image_annotations,
+    )
     from ultralytics.data.split import autosplit as autosplit
     from ultralytics.data.verify import check_image as check_image
     from ultralytics.data.verify import exif_size as exif_size
@@ -40,6 +43,7 @@ _HOMES = {
     "fraction": "get_split_fraction",
     "images": "check_file_speeds",
     "polygons": "polygon2mask polygons2masks polygons2masks_overlap",
+    "show_labels": "visualize_image_annotations",
     "split": "autosplit",
     "verify": "check_image exif_size verify_image verify_image_label",
 }
