@@ -174,3 +174,12 @@ def test_fonts_come_from_the_environment() -> None:
 def test_what_is_no_image_is_refused(image: object) -> None:
     with pytest.raises(TypeError, match="reading an image gives None"):
         Annotator(image)
+
+
+@pytest.mark.parametrize("color", [(255, 255, 255), (0, 0, 0), (240, 250, 245), (20, 10, 15)])
+def test_text_shows_on_any_colour(color: tuple[int, int, int]) -> None:
+    pen = Annotator(np.zeros((9, 9, 3), np.uint8))
+    for wanted in ((255, 255, 255), (0, 0, 0)):
+        chosen = pen.get_txt_color(color, wanted)
+        assert abs(sum(chosen) - sum(color)) > 250
+    assert pen.get_txt_color((128, 128, 128), (9, 9, 9)) == (9, 9, 9)

@@ -27,6 +27,7 @@ Picture = np.ndarray[Any, Any]
 
 DARK_TEXT: Color = (104, 31, 17)
 WHITE: Color = (255, 255, 255)
+LEAST_CONTRAST = 1.5  # of text on its panel, see `_contrast`
 LEGEND_PANEL: Color = (32, 32, 32)
 LEGEND_SCALES = (0.35, 1.0)  # smallest and largest font scale; a picture of 640 pixels gets 0.64
 # Joints of the 17-point person, counted from 1.
@@ -114,10 +115,14 @@ class Annotator:
         self.draw = ImageDraw.Draw(image, "RGB")
 
     def get_txt_color(self, color: Color = (128, 128, 128), txt_color: Color = WHITE) -> Color:
-        """Readable text colour on a palette colour; elsewhere the one given."""
+        """Readable text colour: fixed on palette colours; elsewhere the one given, unless it would hardly show."""
         if color in self.dark_colors:
             return DARK_TEXT
-        return WHITE if color in self.light_colors else txt_color
+        if color in self.light_colors:
+            return WHITE
+        if _contrast(color, txt_color) >= LEAST_CONTRAST:
+            return txt_color
+        return max(WHITE, DARK_TEXT, key=lambda text: _contrast(color, text))
 
     def box_label(
         self,
@@ -174,6 +179,10 @@ class Annotator:
             return int(np.ceil(width)), ascent, descent
         (width, height), base = cv2.getTextSize(text, 0, self.sf, self.tf)
         return int(width), int(height), int(base)
+
+    def text_width(self, text: str) -> int:
+        """Pixels a line of text takes."""
+        return self._text_size(text)[0]
 
     def _write(self, x: int, base_line: int, text: str, color: Color) -> None:
         if self.pil:
@@ -440,6 +449,16 @@ class Annotator:
         """Width, height and area of x1, y1, x2, y2."""
         width, height = bbox[2] - bbox[0], bbox[3] - bbox[1]
         return width, height, width * height
+
+
+def _contrast(first: Color, second: Color) -> float:
+    """Contrast ratio of two BGR colours, 1 to 21 (WCAG 2.1, relative luminance)."""
+    levels = []
+    for color in (first, second):
+        parts = np.asarray(color[:3], dtype=float) / 255
+        linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        levels.append(float(linear @ (0.0722, 0.7152, 0.2126)) + 0.05)
+    return max(levels) / min(levels)
 
 
 def _visible(points: Picture, shape: tuple[int, int], conf_thres: float) -> Picture:

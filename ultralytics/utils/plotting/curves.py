@@ -85,7 +85,9 @@ def plot_iou_bars(iou: Floats, names: Mapping[int, str], file: str | Path, mean:
     """Draw the IoU of every class as a bar, and the mean as a line."""
     figure = new_figure(max(6.0, 0.4 * len(iou) + 2), 6)
     axes = figure.add_subplot()
-    axes.bar(range(len(iou)), iou)
+    bars = axes.bar(range(len(iou)), iou)
+    if len(iou) <= LISTED_CLASSES:
+        axes.bar_label(bars, fmt="%.3f", fontsize=9)
     axes.axhline(mean, color="black", linestyle="--", label=f"mean {mean:.3f}")
     axes.set(title="IoU by class", ylabel="IoU", ylim=(0, 1))
     axes.set_xticks(range(len(iou)), [names[i] for i in range(len(iou))], rotation=90)
@@ -96,7 +98,8 @@ def plot_iou_bars(iou: Floats, names: Mapping[int, str], file: str | Path, mean:
 def _diagram(title: str, xlabel: str, ylabel: str) -> tuple[Any, Any]:  # Any: matplotlib is untyped
     figure = new_figure(9, 6)
     axes = figure.add_subplot()
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, 1), ylim=(0, 1))
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, 1), ylim=(0, 1.01))
+    axes.grid(alpha=0.25)
     return figure, axes
 
 

@@ -27,7 +27,9 @@ Array = np.ndarray[Any, Any]  # Any: several dtypes
 
 NORMALIZED_LIMIT = 1.1  # boxes whose largest value is below are fractions of the image
 MASK_SHARE = 0.6
-CAPTION, SHADOW = (235, 235, 235), (40, 40, 40)
+CAPTION, PANEL = (235, 235, 235), (40, 40, 40)
+TILE_OF_FULL_TEXT = 700  # pixels of a tile whose text has OpenCV's natural size
+SMALLEST_TEXT = 0.35  # of that size; smaller text cannot be read
 CAPTION_LENGTH = 40
 JPEG_QUALITY = 92
 
@@ -150,6 +152,8 @@ def _grid(
         if scale < 1:
             tile = cv2.resize(tile, (tile_w, tile_h), interpolation=cv2.INTER_AREA)
         pen = Annotator(tile, line_width, font_size=line_width * 8, example=example)
+        pen.sf = min(pen.sf, max(min(tile_h, tile_w) / TILE_OF_FULL_TEXT, SMALLEST_TEXT))
+        pen.tf = max(round(2 * pen.sf), 1)
         _draw_objects(pen, batch, i, look, scale)
         if "semantic_mask" in batch:
             ids = batch["semantic_mask"][i].astype(np.uint8)
@@ -160,13 +164,20 @@ def _grid(
                 pixels = dict(enumerate(np.bincount(shown.ravel()).tolist()))
                 pen.legend(legend_entries({i: n for i, n in pixels.items() if n}, look.names))
         if i < len(captions):
-            pen.text((6, 6), captions[i], txt_color=SHADOW)
-            pen.text((5, 5), captions[i], txt_color=CAPTION)
+            caption = _fitting(pen, captions[i], tile_w - 6)
+            pen.text((3, 3), caption, txt_color=CAPTION, box_color=PANEL)
         drawn = np.asarray(pen.result())
         drawn[[0, -1]] = drawn[:, [0, -1]] = 255
         top, left = i % side * tile_h, i // side * tile_w
         grid[top : top + tile_h, left : left + tile_w] = drawn
     return grid
+
+
+def _fitting(pen: Annotator, text: str, width: int) -> str:
+    """The start of a text that fits a width, at least one character."""
+    while len(text) > 1 and pen.text_width(text) > width:
+        text = text[:-1]
+    return text
 
 
 def _draw_objects(
@@ -196,9 +207,8 @@ def _draw_objects(
         if corners is not None:
             pen.box_label(corners[row], label, color=color)
         elif label and not len(batch.get("masks", ())):
-            line = 5 + 12 * pen.lw
-            pen.text((6, line + 1), label, txt_color=SHADOW)
-            pen.text((5, line), label, txt_color=color)
+            below = 8 + int(30 * pen.sf)  # the caption
+            pen.text((3, below), label, txt_color=pen.get_txt_color(color), box_color=color)
     if len(batch.get("keypoints", ())):
         points = batch["keypoints"][own].copy()
         if len(points) and points[..., :2].max() <= NORMALIZED_LIMIT:

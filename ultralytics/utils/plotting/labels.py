@@ -17,6 +17,7 @@ __all__ = ["plot_labels", "plot_pixel_counts"]
 DRAWN_BOXES = 500
 NAMED_CLASSES = 30
 BINS = 50
+OUTLINE = "0.35"  # grey
 
 
 def plot_labels(
@@ -97,9 +98,11 @@ def _draw_counts(
 def _draw_bars(
     ax: Any, counts: np.ndarray[Any, Any], names: Mapping[int, str] | tuple[str, ...]
 ) -> None:
-    bars = ax.bar(range(len(counts)), counts)
+    bars = ax.bar(range(len(counts)), counts, linewidth=0.5 if len(counts) <= NAMED_CLASSES else 0)
     for i, bar in enumerate(bars):
-        bar.set_color([channel / 255 for channel in colors(i)])
+        bar.set_facecolor([channel / 255 for channel in colors(i)])
+        bar.set_edgecolor(OUTLINE)  # the palette has colours close to the paper's
+    ax.yaxis.get_major_locator().set_params(integer=True)
     if 0 < len(names) < NAMED_CLASSES:
         ax.set_xticks(range(len(names)), [names[i] for i in range(len(names))], rotation=90)
     else:
@@ -114,5 +117,5 @@ def _draw_boxes(ax: Any, boxes: np.ndarray[Any, Any], classes: np.ndarray[Any, A
         corner = (0.5 - width / 2, 0.5 - height / 2)
         edge = [channel / 255 for channel in colors(c)]
         ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=edge, linewidth=0.6))
-    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    ax.axis("off")
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=[], yticks=[])
+    ax.set_facecolor("0.85")  # every colour of the palette is seen on it

@@ -17,6 +17,7 @@ SMALLEST_SHOWN = 0.005
 NUMBERED_CLASSES = 30  # fewer classes get numbers in the cells
 LABELLED_CLASSES = 99  # fewer classes get their names on the axes
 SAMPLED_CLASSES = 100  # from here on only every n-th class is drawn
+FRAME = "0.85"  # light grey
 LIGHT_TEXT_ABOVE = 0.45  # share of the largest value
 
 
@@ -44,7 +45,9 @@ def plot_confusion_matrix(
         _write_numbers(axes, values, top * LIGHT_TEXT_ABOVE, normalized)
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.05)
     title = "Confusion Matrix" + " Normalized" * normalized
-    axes.set(title=title, xlabel="True", ylabel="Predicted")
+    axes.set_title(title, fontsize=18, pad=12)
+    axes.set_xlabel("True", fontsize=14)
+    axes.set_ylabel("Predicted", fontsize=14)
     if len(labels) < LABELLED_CLASSES:
         size = max(6, 14 - len(labels) // 10)
         axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=size)
@@ -53,13 +56,19 @@ def plot_confusion_matrix(
         axes.set_xticks([])
         axes.set_yticks([])
     for side in ("left", "right", "bottom", "top"):
-        axes.spines[side].set_visible(False)
+        axes.spines[side].set_color(FRAME)
+    if len(labels) < NUMBERED_CLASSES:  # empty cells are told apart, too
+        axes.set_xticks(np.arange(len(labels) + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(len(labels) + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color=FRAME, linewidth=0.5)
+        axes.tick_params(which="minor", length=0)
     write_figure(figure, file)
 
 
 def _write_numbers(axes: Any, values: Floats, limit: float, normalized: bool) -> None:
+    size = max(7, 15 - len(values) // 3)
     for row, column in zip(*np.nonzero(np.isfinite(values)), strict=True):
         value = values[row, column]
         text = f"{value:.2f}" if normalized else f"{int(value)}"
         color = "white" if value > limit else "black"
-        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=10)
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)

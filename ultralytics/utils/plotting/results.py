@@ -46,6 +46,10 @@ def plot_results(
             axes.plot(epochs[known], values[known], marker=".", label=path.stem, linewidth=2)
             axes.plot(epochs[known], _smoothed(values[known]), ":", label="smooth", linewidth=2)
         axes.set_title(name, fontsize=12)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+        if position >= across or len(names) <= across:
+            axes.set_xlabel("epoch")
         if position == min(1, len(names) - 1):
             axes.legend()
     written = write_figure(figure, folder / "results.png", dpi=200)
