@@ -66,6 +66,9 @@ FORMAT_ALIASES = {
     **dict.fromkeys(("vitis", "vitisai", "versal"), "xilinx"),
 }
 
+LEAST_TILE = 32  # pixels; smaller tiles are a slip, such as a number of tiles
+MOST_OVERLAP = 0.9
+
 # Any: values come from users; every rule narrows before use.
 Rule = Callable[[Setting, Any], Any]
 
@@ -253,6 +256,35 @@ def _imgsz(setting: Setting, value: Any) -> Any:
     )
 
 
+def _tile(setting: Setting, value: Any) -> Any:
+    allowed = "a whole number such as tile=640, or two such as tile=[480, 640]"
+    sides = value
+    if isinstance(value, str):
+        parts = value.replace(" ", "").strip("[]()").split(",")
+        if not all(part.isdecimal() for part in parts):
+            raise ConfigValueError(f"{_shown(setting, value)} is not a size; it must be {allowed}")
+        sides = [int(part) for part in parts]
+    sides = list(sides) if isinstance(sides, (list, tuple)) else [sides]
+    if not all(_is_number(side) and float(side).is_integer() for side in sides):
+        raise _wrong_type(setting, value, allowed)
+    if len(sides) not in (1, 2):
+        raise ConfigValueError(
+            f"{_shown(setting, value)} has {len(sides)} sides; it must be {allowed}"
+        )
+    if min(sides) < LEAST_TILE:
+        raise ConfigValueError(f"{_shown(setting, value)} is too small; the least is {LEAST_TILE}")
+    whole = [int(side) for side in sides]
+    return whole[0] if len(whole) == 1 else whole
+
+
+def _overlap(setting: Setting, value: Any) -> Any:
+    if value > MOST_OVERLAP:
+        raise ConfigValueError(
+            f"{_shown(setting, value)} is out of range; it must be between 0 and {MOST_OVERLAP}"
+        )
+    return value
+
+
 def _cache(setting: Setting, value: Any) -> bool | str:
     if isinstance(value, bool):
         return value
@@ -379,6 +411,7 @@ _OWN: dict[str, Rule] = {
     "imgsz": _imgsz,
     "model": _keep,
     "name": _path,
+    "overlap": _overlap,
     "pretrained": _flag_or_path,
     "project": _path,
     "quantize": _quantize,
@@ -386,6 +419,7 @@ _OWN: dict[str, Rule] = {
     "scale": _scale,
     "source": _keep,
     "task": _task,
+    "tile": _tile,
     "tracker": _path,
 }
 _OWN_NONE: dict[str, Rule] = dict.fromkeys(("amp", "compile", "fraction", "scale"), _required)

@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULT_CFG_DICT",
     "DEFAULT_CFG_KEYS",
     "EXTRA_KEYS",
+    "OUR_KEYS",
     "cfg2dict",
     "check_cfg",
     "check_dict_alignment",
@@ -38,6 +39,9 @@ DEFAULT_CFG_DICT: dict[str, Any] = {setting.name: setting.default for setting in
 DEFAULT_CFG_KEYS = DEFAULT_CFG_DICT.keys()
 DEFAULT_CFG = IterableSimpleNamespace(**DEFAULT_CFG_DICT)
 EXTRA_KEYS = frozenset({"augmentations", "save_dir"})  # accepted, but not part of the file
+
+# Not of the interface; training does not read them, and checkpoints leave them out, so the original can continue a run.
+OUR_KEYS = frozenset({"tile", "overlap"})
 
 Config = str | Path | Mapping[str, Any] | SimpleNamespace
 

@@ -496,6 +496,22 @@ SETTINGS = (
         help="draw boxes",
     ),
     Setting(
+        name="tile",
+        default=None,
+        kind="own",
+        modes="val predict track",
+        help="cut larger pictures into tiles of this side in pixels, or [height, width]",
+        nullable=True,
+    ),
+    Setting(
+        name="overlap",
+        default=0.2,
+        kind="number",
+        modes="val predict track",
+        help="share of a side, up to 0.9, that neighbouring tiles have in common",
+        low=0,
+    ),
+    Setting(
         name="line_width",
         default=None,
         kind="int",

@@ -28,6 +28,7 @@ from ultralytics.engine.prediction.report import report
 from ultralytics.engine.prediction.run import STAGES, Run
 from ultralytics.engine.prediction.saving import OldCrops
 from ultralytics.engine.prediction.tensors import as_input
+from ultralytics.engine.prediction.tiles import check_tiles, cut, predict_tiles
 from ultralytics.engine.prediction.videos import VideoWriters
 from ultralytics.engine.prediction.writing import ResultWriter
 from ultralytics.nn.autobackend import AutoBackend
@@ -66,6 +67,7 @@ class BasePredictor(ResultWriter):
 
     scale_fill = False  # stretch pictures to the input instead of padding them
     trackable = False  # whether results can be followed through frames
+    tileable = False  # whether `merge_tiles` is there
 
     # Set-up ---------------------------------------------------------------------------------------------------------
 
@@ -138,7 +140,7 @@ class BasePredictor(ResultWriter):
         The padding is the least that fits the stride when all pictures have one shape, otherwise it fills the full
         size. Files that were given as a list count together, so that the batch size does not change results.
         """
-        one_shape = len({picture.shape for picture in im}) == 1
+        one_shape = not self._run.mixed and len({picture.shape for picture in im}) == 1
         current = self._run.current
         is_frames = current is not None and current.mode != "image"
         together = is_frames or getattr(self.dataset, "one_shape", None) is not False
@@ -188,6 +190,15 @@ class BasePredictor(ResultWriter):
     def postprocess(self, preds: Any, img: Tensor, orig_imgs: Any) -> Any:
         """Results of the network's output; the plain predictor returns the output."""
         return preds
+
+    def merge_tiles(self, pieces: Any, picture: np.ndarray[Any, Any]) -> Any:
+        """Result of a picture from those of its windows, and what a tracker wants to know of it.
+
+        Args:
+            pieces: see `ultralytics.engine.prediction.tile_merge.Piece`.
+            picture: (h, w, c) BGR.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot merge tiles")
 
     # The run --------------------------------------------------------------------------------------------------------
 
@@ -248,6 +259,7 @@ class BasePredictor(ResultWriter):
     def _open(self, run: Run, source: Any, model: Any, keeps: bool) -> None:
         """Open the source of a run and make its folders."""
         settings = run.args
+        check_tiles(self, settings)
         if settings.verbose:
             LOGGER.info("")
         with self._lock:
@@ -271,8 +283,28 @@ class BasePredictor(ResultWriter):
         run.current = batch
         run.batch = (batch.paths, batch.images, batch.infos)
         self.run_callbacks("on_predict_batch_start")
-        preparing, running, finishing = run.timers
         check_channels(batch, self.model.channels)
+        windows = cut(batch.images, run.args)
+        if windows is None:
+            im, found = self._predict(run, batch, args, kwargs)
+        else:
+            im, found = predict_tiles(
+                self, run, batch, windows, lambda part: self._predict(run, part, args, kwargs)
+            )
+        if run.args.embed:
+            return found
+        run.results = found
+        self.run_callbacks("on_predict_postprocess_end")
+        self._write(run, batch, im)
+        self.run_callbacks("on_predict_batch_end")
+        return run.results
+
+    def _predict(
+        self, run: Run, batch: Batch, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Tensor, Any]:  # Any: results, or vectors when embedding
+        """The network input of some pictures and what was found in them."""
+        preparing, running, finishing = run.timers
+        run.batch = (batch.paths, batch.images, batch.infos)
         with preparing:
             im = self.preprocess(batch.images)
         run.input_shape = tuple(im.shape)
@@ -283,13 +315,9 @@ class BasePredictor(ResultWriter):
         with running:
             preds = self.inference(im, *args, **kwargs)
         if run.args.embed:
-            return [preds] if isinstance(preds, Tensor) else list(preds)
+            return im, [preds] if isinstance(preds, Tensor) else list(preds)
         with finishing:
-            run.results = self.postprocess(preds, im, batch.images)
-        self.run_callbacks("on_predict_postprocess_end")
-        self._write(run, batch, im)
-        self.run_callbacks("on_predict_batch_end")
-        return run.results
+            return im, self.postprocess(preds, im, batch.images)
 
     def _write(self, run: Run, batch: Batch, im: Tensor) -> None:
         """Count, time, write and log the results of a batch."""

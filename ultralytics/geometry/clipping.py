@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["area_inside", "polygon_area"]
+__all__ = ["area_inside", "polygon_area", "shared_area"]
 
 Array = npt.NDArray[Any]  # Any: every float dtype
 
@@ -34,6 +34,11 @@ def area_inside(polygons: Array, boxes: Array) -> Array:
     inside = np.zeros((len(points_NP2), len(boxes_M4)))
     inside[polygon_K, box_K] = polygon_area(_clipped(points_NP2[polygon_K], boxes_M4[box_K]))
     return inside
+
+
+def shared_area(polygons: Array, boxes: Array) -> Array:
+    """Areas (K,) of the parts of polygons (K, P, 2) that lie inside one box (K, 4) each."""
+    return polygon_area(_clipped(polygons.astype(np.float64), boxes.astype(np.float64)))
 
 
 def _clipped(points_KP2: Array, boxes_K4: Array) -> Array:

@@ -63,6 +63,10 @@ class Observer:
             if self.recovers:
                 facts["dets_del"] = None if loose is None else _removed(results[i], loose[i])
 
+    def replace(self, facts: list[dict[str, Any]]) -> None:
+        """Take facts of a batch that were put together elsewhere, such as those of tiles."""
+        self._facts = facts
+
     def facts_of(self, i: int) -> dict[str, Any]:
         """Arguments of a tracker's update for the i-th result."""
         return self._facts[i] if i < len(self._facts) else {}

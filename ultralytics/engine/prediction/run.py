@@ -45,6 +45,7 @@ class Run:
     input_shape: tuple[int, ...] = ()  # of the last network input
     names: Names = field(default_factory=Names)  # base names of files
     crops: OldCrops | None = None
+    mixed: bool = False  # the pictures in hand are some of a batch of several shapes
     stopped: bool = False  # the viewer asked to stop
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics import __version__
+from ultralytics.cfg.load import OUR_KEYS
 from ultralytics.engine.trainer import exact
 from ultralytics.errors import CheckpointError
 from ultralytics.nn.tasks.checkpoint import read_exact_state, torch_safe_load, write_checkpoint
@@ -59,7 +60,7 @@ def build(trainer: BaseTrainer) -> Checkpoint:
         "modelopt": None,
         "optimizer": half_optimizer_state(trainer.optimizer),
         "scaler": trainer.scaler.state_dict(),
-        "train_args": dict(vars(trainer.args)),
+        "train_args": {k: v for k, v in vars(trainer.args).items() if k not in OUR_KEYS},
         "train_metrics": {**trainer.metrics, "fitness": trainer.fitness},
         "train_results": read_results(trainer.csv),
         "date": facts["date"],
@@ -201,7 +202,7 @@ def strip_optimizer(
         ckpt[key] = None
     ckpt["epoch"] = -1
     merged = {**DEFAULT_CFG_DICT, **(ckpt.get("train_args") or {})}
-    ckpt["train_args"] = {k: v for k, v in merged.items() if k in DEFAULT_CFG_DICT}
+    ckpt["train_args"] = {k: merged[k] for k in DEFAULT_CFG_DICT if k not in OUR_KEYS}
     result = {**release_facts(), **ckpt, **(updates or {})}
     target = Path(s or f)
     write_checkpoint(result, target, exact=read_exact_state(f) if keep_exact else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ultralytics.data.augment import classify_transforms
 from ultralytics.data.augment.classify import as_picture
+from ultralytics.engine.prediction.tile_merge import Piece, merge_probabilities
 from ultralytics.engine.predictor import BasePredictor
 from ultralytics.engine.results import Results
 from ultralytics.models.yolo.detect.predict import pictures_of
@@ -19,6 +21,8 @@ __all__ = ["ClassificationPredictor"]
 
 class ClassificationPredictor(BasePredictor):
     """Predictor of the classify task. Pictures are resized and cropped, not padded."""
+
+    tileable = True
 
     def setup_source(self, source: Any, stride: int | None = None) -> None:
         """Open a source; the transforms are those of the network, unless their size differs from `imgsz`."""
@@ -51,6 +55,12 @@ class ClassificationPredictor(BasePredictor):
             Results(picture, path=path, names=names, probs=row.clone())
             for row, picture, path in zip(rows, pictures_of(orig_imgs), self.batch[0], strict=True)
         ]
+
+    def merge_tiles(
+        self, pieces: Sequence[Piece], picture: np.ndarray[Any, Any]
+    ) -> tuple[Results, dict[str, Any]]:
+        """Result of a picture: the mean of its windows' probabilities."""
+        return merge_probabilities(pieces, picture)
 
 
 def _size_of(transforms: Any) -> tuple[int, int] | None:  # Any: a torchvision pipeline

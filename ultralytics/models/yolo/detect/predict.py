@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from ultralytics.engine.prediction.tile_merge import Piece, merge_detections
 from ultralytics.engine.predictor import BasePredictor
 from ultralytics.engine.results import Results
 from ultralytics.utils import nms, ops
@@ -26,6 +28,7 @@ class DetectionPredictor(BasePredictor):
     rotated = False
     has_columns = False
     trackable = True
+    tileable = True
     recovers_suppressed = True
 
     def postprocess(self, preds: Any, img: Tensor, orig_imgs: Any, **kwargs: Any) -> list[Results]:
@@ -88,6 +91,12 @@ class DetectionPredictor(BasePredictor):
         """
         pred[:, :4] = ops.scale_boxes(img.shape[2:], pred[:, :4], orig_img.shape)
         return Results(orig_img, path=img_path, names=self.model.names, boxes=pred[:, :6])
+
+    def merge_tiles(
+        self, pieces: Sequence[Piece], picture: np.ndarray[Any, Any]
+    ) -> tuple[Results, dict[str, Any]]:
+        """Result of a picture from those of its windows, and what a tracker wants to know of it."""
+        return merge_detections(pieces, picture, self.args.agnostic_nms, self.args.max_det)
 
 
 def pictures_of(orig_imgs: Any) -> Any:

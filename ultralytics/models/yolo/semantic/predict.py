@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from ultralytics.engine.prediction.tile_merge import Piece, merge_class_maps
 from ultralytics.engine.results import Results
 from ultralytics.geometry.class_maps import keep_classes, scale_class_map
 from ultralytics.models.yolo.detect import DetectionPredictor
@@ -51,6 +53,12 @@ class SemanticSegmentationPredictor(DetectionPredictor):
         if self.args.classes is not None and len(self.model.names) > 1:
             ids = keep_classes(ids, self.args.classes)
         return Results(orig_img, path=img_path, names=self.model.names, semantic_mask=ids)
+
+    def merge_tiles(
+        self, pieces: Sequence[Piece], picture: np.ndarray[Any, Any]
+    ) -> tuple[Results, dict[str, Any]]:
+        """Result of a picture; each pixel has the class of the window it lies deepest in."""
+        return merge_class_maps(pieces, picture)
 
     def save_labels(self, result: Results, file: Path) -> None:
         """Write the class map as a PNG of ids; label files have no form for it."""

@@ -30,6 +30,7 @@ class YOLOEVPDetectPredictor(DetectionPredictor):
     """
 
     has_columns = True
+    tileable = False  # prompts are places in whole pictures
     prompts: dict[str, Any]  # Any: arrays, or lists of arrays
 
     def setup_model(self, model: Any, verbose: bool = True) -> None:
