@@ -49,3 +49,16 @@ def test_a_cut_triangle_against_shapely() -> None:
     triangle = [(-10.0, 5.0), (60.0, 20.0), (20.0, 55.0)]
     visible = Polygon(triangle).intersection(box(0, 0, 50, 40))
     assert_allclose(flat([triangle]).visible_boxes(50, 40)[0], visible.bounds, atol=1e-4)
+
+
+@given(polygons, st.data())
+def test_clamped_polygons_stay_within_their_limits(
+    parts: list[list[tuple[float, float]]], data: st.DataObject
+) -> None:
+    outlines = flat(parts)
+    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=len(parts), max_size=len(parts))))
+    low = np.arange(2 * len(parts), dtype=np.float32).reshape(-1, 2)
+    before = [points.copy() for points in outlines.split()]
+    outlines.clamp(chosen, low, low + 7)
+    for points, old, picked, least in zip(outlines.split(), before, chosen, low, strict=True):
+        assert_array_equal(points, np.clip(old, least, least + 7) if picked else old)

@@ -54,14 +54,13 @@ class FastSegmentPipeline(FastDetectPipeline):
         side = self.imgsz
         rows, old = boxes_on_canvas(patches, placing.canvas)
         outlines, numbers = self._outlines(patches, placing)
-        points = outlines.points
-        if placing.canvas is not None:
-            np.clip(points, 0, np.array(placing.canvas, np.float32), out=points)
-        moved = outlines._replace(points=transform_points(points, placing.matrix))
+        moved = outlines._replace(points=transform_points(outlines.points, placing.matrix))
         boxes = moved.visible_boxes(side, side)
         keep = worth_keeping(old[numbers], boxes, placing)
         moved, boxes, numbers = moved.pick(keep), boxes[keep], numbers[keep]
-        _into_boxes(moved, boxes)
+        # Only the polygons that reach the border leave their boxes.
+        at_border = np.asarray(((boxes <= 0) | (boxes >= side)).any(axis=1))
+        moved.clamp(at_border, boxes[:, :2], boxes[:, 2:])
         for axis, wanted in ((1, placing.flip[0]), (0, placing.flip[1])):
             if wanted:
                 moved.points[:, axis] = side - moved.points[:, axis]
@@ -84,7 +83,13 @@ class FastSegmentPipeline(FastDetectPipeline):
         chosen = [
             part.pick(mask) for part, mask in zip(parts, np.split(may_be_seen, ends), strict=True)
         ]
-        return outlines_on_canvas(_resampled(chosen), patches), np.flatnonzero(may_be_seen)
+        even = outlines_on_canvas(_resampled(chosen), patches)
+        if placing.canvas is not None:
+            size = np.broadcast_to(np.array(placing.canvas, np.float32), (len(even.counts), 2))
+            around = placed.extents()[may_be_seen]
+            leaves = ((around[:, :2] < 0) | (around[:, 2:] > size)).any(axis=1)
+            even.clamp(np.asarray(leaves), np.zeros_like(size), size)
+        return even, np.flatnonzero(may_be_seen)
 
 
 def _resampled(parts: list[Outlines]) -> list[Outlines]:
@@ -121,9 +126,3 @@ def worth_keeping(old: Floats, new: Floats, placing: Placing) -> npt.NDArray[np.
     if placing.canvas is not None:
         keep &= ((old[:, 2:] - old[:, :2]) > 0).all(axis=1)
     return keep
-
-
-def _into_boxes(outlines: Outlines, boxes_N4: Floats) -> None:
-    """Move the points of each polygon into its box, in place."""
-    limits = outlines.per_point(boxes_N4)
-    np.clip(outlines.points, limits[:, :2], limits[:, 2:], out=outlines.points)
