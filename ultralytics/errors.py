@@ -19,6 +19,7 @@ __all__ = [
     "DownloadError",
     "MissingExtra",
     "NotAvailable",
+    "RankError",
     "ResumeError",
     "SourceError",
     "UltralyticsError",
@@ -74,6 +75,10 @@ class UnsafeCheckpoint(CheckpointError):
 
 class ResumeError(UltralyticsError, ValueError):
     """A run that cannot be continued as asked."""
+
+
+class RankError(UltralyticsError, RuntimeError):
+    """A process of a run on several devices that failed, died or does not answer; the text names it."""
 
 
 class DownloadError(UltralyticsError, ConnectionError):

@@ -49,7 +49,7 @@ def test_numbering(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (runs / "detect/train-2").mkdir()
     assert get_save_dir(args).name == "train-3"
     assert get_save_dir(get_cfg(overrides={"exist_ok": True})).name == "train"
-    monkeypatch.setattr(rundir, "RANK", 1)
+    monkeypatch.setattr(rundir, "is_first_rank", lambda: False)
     assert get_save_dir(args).name == "train"
     assert get_save_dir(args).is_absolute()
 

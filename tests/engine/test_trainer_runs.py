@@ -152,7 +152,7 @@ def test_without_validation_cells_stay_empty_until_the_end(args: Args, tmp_path:
         ({"split": "test"}, DatasetError),
         ({"model": "nothing-here.pt"}, FileNotFoundError),
         ({"model": None}, ConfigValueError),
-        ({"device": "0,1"}, NotAvailable),
+        ({"device": "cpu,0"}, ConfigValueError),
         ({"distill_model": "yolo11n.pt"}, NotAvailable),
         ({"lr": 0.1}, ConfigError),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import logging
+import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -20,7 +22,7 @@ import torch
 from PIL import Image
 
 import ultralytics.hub as hub
-from ultralytics.errors import DownloadError, NotAvailable
+from ultralytics.errors import ConfigTypeError, DownloadError
 from ultralytics.events import EVENTS, EventBus
 from ultralytics.utils import dist, misc, patches, wrappers
 from ultralytics.utils.callbacks import base as callbacks
@@ -509,15 +511,46 @@ def test_uploads_that_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         safe_upload(file, "http://h/x")
 
 
-def test_several_devices_belong_to_later_work() -> None:
+class Stub:
+    """What a script of a rank needs of a trainer."""
+
+    world_size = 2
+
+    def __init__(self, overrides: dict[str, object]) -> None:
+        self.args = SimpleNamespace(**overrides)
+
+    def train(self) -> None:
+        Path(str(self.args.data)).write_text(f"{os.environ['RANK']} {self.args.lr0}")
+
+
+def test_a_script_of_a_rank_builds_the_trainer_and_goes_away_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert 1024 <= dist.find_free_network_port() < 65536
-    for call in (
-        lambda: dist.generate_ddp_file(None),
-        lambda: dist.generate_ddp_command(None),
-        lambda: dist.ddp_cleanup(None, ""),
-    ):
-        with pytest.raises(NotAvailable, match="several devices"):
-            call()
+    trainer = Stub({"data": str(tmp_path / "note"), "lr0": 0.25, "classes": [1], "name": None})
+    command, file = dist.generate_ddp_command(trainer)
+    assert command[:3] == [sys.executable, "-m", "torch.distributed.run"]
+    assert command[command.index("--nproc_per_node") + 1] == "2"
+    assert command[-1] == file
+    monkeypatch.setenv("RANK", "1")
+    runpy.run_path(file, run_name="__main__")
+    assert (tmp_path / "note").read_text() == "1 0.25"
+    own = tmp_path / "own.py"
+    own.write_text("")
+    dist.ddp_cleanup(trainer, str(own))
+    dist.ddp_cleanup(trainer, file)
+    assert own.exists()
+    assert not Path(file).parent.exists()
+
+
+def test_a_script_of_a_rank_holds_plain_arguments_only() -> None:
+    class Local(Stub):
+        pass
+
+    with pytest.raises(ConfigTypeError, match=r"Local must be defined at the top level"):
+        dist.generate_ddp_file(Local({}))
+    with pytest.raises(ConfigTypeError, match="augmentations="):
+        dist.generate_ddp_file(Stub({"augmentations": object()}))
 
 
 def test_the_hosted_service_is_not_bundled() -> None:

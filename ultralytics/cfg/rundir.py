@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.environment import is_first_rank
 from ultralytics.utils.files import increment_path
 
 __all__ = ["get_save_dir"]
@@ -30,5 +30,5 @@ def get_save_dir(args: SimpleNamespace, name: str | None = None) -> Path:
 
         project = Path(SETTINGS["runs_dir"]) / args.task / project
     folder = project / (name or args.name or args.mode)
-    exist_ok = args.exist_ok or RANK not in (-1, 0)
+    exist_ok = args.exist_ok or not is_first_rank()
     return Path(increment_path(folder, exist_ok=exist_ok)).absolute()

@@ -24,7 +24,7 @@ from ultralytics.data.samplers import (
 )
 from ultralytics.errors import ConfigValueError, NotAvailable
 from ultralytics.registry import get
-from ultralytics.utils.environment import RANK
+from ultralytics.utils import environment
 from ultralytics.utils.logging import colorstr
 
 if TYPE_CHECKING:
@@ -223,7 +223,9 @@ def build_dataloader(
         batch: images per batch and rank, at most the length of the set.
         workers: processes at most; fewer when there are few cores or batches, none for a single batch.
         shuffle: new order in every epoch.
-        rank: -1 for a single process.
+        rank: -1 for a single process. Ranks share the order and the random draws of a single process: the samples
+            of one step over all ranks are those of its step. An epoch that does not divide evenly repeats its
+            first samples; without `shuffle` nothing is repeated and a rank may have no sample.
         drop_last: leave out an incomplete last batch, if a whole one remains.
         pin_memory: page-locked batches; only done when an accelerator takes them.
         device: where batches go.
@@ -235,20 +237,20 @@ def build_dataloader(
     if total == 0 or batch < 1:
         raise ConfigValueError(f"cannot make batches of {batch} from {total} images")
     batch = min(batch, total)
-    seed = torch.initial_seed() - RANK - 1
+    seed = torch.initial_seed() - environment.rank() - 1
     sampler: Any = None
     if rank != -1:
         sampler = (
-            DistributedSampler(dataset, rank=rank, shuffle=True, seed=seed)
+            DistributedSampler(dataset, environment.world_size(), rank, shuffle=True, seed=seed)
             if shuffle
-            else ContiguousDistributedSampler(dataset, rank=rank)  # type: ignore[arg-type]
+            else ContiguousDistributedSampler(dataset, environment.world_size(), rank=rank)  # type: ignore[arg-type]
         )
     per_rank = total if sampler is None else len(sampler)
     batches = -(-per_rank // batch)
     accelerators = torch.cuda.device_count() if torch.cuda.is_available() else 0
     workers = min(_cores() // max(accelerators, 1), workers, 0 if batches <= 1 else batches)
     generator = torch.Generator()
-    generator.manual_seed((GENERATOR_BASE + RANK + seed) % 2**64)
+    generator.manual_seed((GENERATOR_BASE + environment.rank() + seed) % 2**64)
     return InfiniteDataLoader(
         dataset=dataset,
         batch_size=batch,
@@ -263,5 +265,7 @@ def build_dataloader(
         worker_init_fn=seed_worker,
         persistent_workers=False,
         generator=generator,
+        # The order of a single process on every rank, which takes its share of it.
+        order_seed=(GENERATOR_BASE - 1 + seed) % 2**64,
         drop_last=drop_last and per_rank > batch and per_rank % batch != 0,
     )

@@ -26,7 +26,7 @@ from ultralytics.data.cache import (
 from ultralytics.data.problems import Problem
 from ultralytics.data.verify import check_image
 from ultralytics.errors import DatasetError
-from ultralytics.utils.environment import LOCAL_RANK, NUM_THREADS
+from ultralytics.utils.environment import NUM_THREADS, is_first_rank
 from ultralytics.utils.logging import LOGGER
 
 __all__ = ["Checked", "check_images"]
@@ -112,7 +112,7 @@ def _verify_all(files: Sequence[str], title: str) -> list[Checked]:
     tasks = [files[i : i + FILES_PER_TASK] for i in range(0, len(files), FILES_PER_TASK)]
     with (
         ThreadPoolExecutor(NUM_THREADS) as pool,
-        TQDM[None](total=len(files), desc=title, disable=LOCAL_RANK > 0 or None) as bar,
+        TQDM[None](total=len(files), desc=title, disable=not is_first_rank() or None) as bar,
     ):
         for results in pool.map(lambda task: [_verify(file) for file in task], tasks):
             found += results

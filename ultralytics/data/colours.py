@@ -24,7 +24,7 @@ from PIL import Image
 from ultralytics.data.masks import IGNORE, Table
 from ultralytics.data.problems import DescriptionTypeError, DescriptionValueError
 from ultralytics.errors import DatasetError
-from ultralytics.utils.environment import LOCAL_RANK, NUM_THREADS
+from ultralytics.utils.environment import NUM_THREADS, is_first_rank
 from ultralytics.utils.files import atomic_path
 from ultralytics.utils.logging import LOGGER
 
@@ -187,7 +187,7 @@ def _convert_all(
     title = f"{prefix}Converting colours to class ids"
     with (
         ThreadPoolExecutor(NUM_THREADS) as pool,
-        TQDM[None](total=len(pairs), desc=title, disable=LOCAL_RANK > 0 or None) as bar,
+        TQDM[None](total=len(pairs), desc=title, disable=not is_first_rank() or None) as bar,
     ):
         for result in pool.map(lambda pair: _convert(pair[0], pair[1], table), pairs):
             results.append(result)

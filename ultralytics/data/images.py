@@ -25,7 +25,7 @@ import torch
 
 from ultralytics.data.formats import is_image
 from ultralytics.errors import DatasetNotFound
-from ultralytics.utils.environment import LOCAL_RANK, NUM_THREADS
+from ultralytics.utils.environment import NUM_THREADS, is_first_rank
 from ultralytics.utils.files import atomic_path
 from ultralytics.utils.logging import LOGGER
 
@@ -264,7 +264,7 @@ def _load_in_threads(
     step = 4 * NUM_THREADS
     with (
         ThreadPoolExecutor(NUM_THREADS) as pool,
-        TQDM[None](total=len(indexes), desc=title, disable=LOCAL_RANK > 0 or None) as bar,
+        TQDM[None](total=len(indexes), desc=title, disable=not is_first_rank() or None) as bar,
     ):
         for start in range(0, len(indexes), step):
             part = indexes[start : start + step]

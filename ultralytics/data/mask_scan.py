@@ -25,7 +25,7 @@ from ultralytics.data.masks import IGNORE, VALUES, Table, allowed_values, mask_m
 from ultralytics.data.problems import Problem
 from ultralytics.data.verify import check_image
 from ultralytics.errors import DatasetError
-from ultralytics.utils.environment import LOCAL_RANK, NUM_THREADS
+from ultralytics.utils.environment import NUM_THREADS, is_first_rank
 
 __all__ = ["MaskFacts", "MaskScan", "scan_masks"]
 
@@ -148,7 +148,7 @@ def _verify_all(pairs: Sequence[Pair], title: str) -> list[MaskFacts]:
     facts = []
     with (
         ThreadPoolExecutor(NUM_THREADS) as pool,
-        TQDM[None](total=len(pairs), desc=title, disable=LOCAL_RANK > 0 or None) as bar,
+        TQDM[None](total=len(pairs), desc=title, disable=not is_first_rank() or None) as bar,
     ):
         for fact in pool.map(_verify, pairs):
             facts.append(fact)

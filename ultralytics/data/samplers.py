@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 import torch
 from torch.utils.data import (
+    DistributedSampler,
     RandomSampler,
     Sampler,
     SequentialSampler,
@@ -86,6 +87,19 @@ class RandomOrder:
             torch.randperm(self.size, generator=generator)
         self._at = epoch, generator.get_state()
         return torch.randperm(self.size, generator=generator).tolist()
+
+
+class RankOrder:
+    """One rank's share of a permutation: every n-th sample; the first ones are repeated until all have equally many."""
+
+    def __init__(self, order: Callable[[int], list[int]], rank: int, ranks: int) -> None:
+        self.order, self.rank, self.ranks = order, rank, ranks
+
+    def __call__(self, epoch: int) -> list[int]:
+        """The rank's share of an epoch."""
+        whole = self.order(epoch)
+        missing = -len(whole) % self.ranks
+        return [*whole, *islice(cycle(whole), missing)][self.rank :: self.ranks]
 
 
 class EpochBatchSampler(Sampler[list[int]]):
@@ -203,8 +217,11 @@ def epoch_order(
 ) -> Callable[[int], Sequence[int]]:
     """How a torch sampler orders the indexes of a given epoch.
 
-    Random and distributed samplers become functions of the epoch; any other one is asked anew for every epoch.
+    Random and distributed samplers become functions of the epoch; any other one is asked anew for every epoch. A
+    distributed one takes every n-th sample of the permutation that a random one would give.
     """
+    if isinstance(sampler, DistributedSampler) and sampler.shuffle:
+        return RankOrder(RandomOrder(size, seed), sampler.rank, sampler.num_replicas)
     if (
         isinstance(sampler, RandomSampler)
         and sampler.num_samples == size

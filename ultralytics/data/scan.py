@@ -36,7 +36,7 @@ from ultralytics.data.verify import (
     salvage_rows,
 )
 from ultralytics.errors import DatasetError
-from ultralytics.utils.environment import LOCAL_RANK, NUM_THREADS
+from ultralytics.utils.environment import NUM_THREADS, is_first_rank
 from ultralytics.utils.logging import LOGGER
 
 __all__ = ["CORRUPT", "EMPTY", "FOUND", "MISSING", "Scan", "log_problems", "scan_files"]
@@ -244,7 +244,7 @@ def _verify_in_threads(pairs: Sequence[Pair], rule: LabelRule, title: str) -> It
     run = lambda task: [verify_pair(im_file, lb_file, rule) for im_file, lb_file in task]
     with (
         ThreadPoolExecutor(NUM_THREADS) as pool,
-        TQDM[None](total=len(pairs), desc=title, disable=LOCAL_RANK > 0 or None) as bar,
+        TQDM[None](total=len(pairs), desc=title, disable=not is_first_rank() or None) as bar,
     ):
         for results in pool.map(run, tasks):
             yield from results

@@ -24,7 +24,7 @@ from ultralytics.events import EVENTS, EventBus, Handler
 from ultralytics.nn import tasks
 from ultralytics.nn.backends.formats import WEIGHT_SUFFIXES
 from ultralytics.registry import get, resolve_name
-from ultralytics.utils.environment import ASSETS, RANK
+from ultralytics.utils.environment import ASSETS, is_first_rank, rank
 from ultralytics.utils.logging import LOGGER, configure_logging
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Model(nn.Module):
         self.cfg = cfg
         self.task = opening.task_of_file(content, task, cfg)
         build = model or self._smart_load("model").suited_to(content)
-        self.model = build(content, verbose=verbose and RANK == -1)
+        self.model = build(content, verbose=verbose and rank() == -1)
         self.overrides = {"model": cfg, "task": self.task}
         self.model.args = {**DEFAULT_CFG_DICT, **self.overrides}
         self.model.task = self.task
@@ -391,7 +391,7 @@ class Model(nn.Module):
             self.model = self.trainer.model
             self.predictor = None
         self.trainer.train()
-        if RANK in (-1, 0):
+        if is_first_rank():
             self._adopt_result()
         return self.metrics
 

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from ultralytics.cfg import get_cfg, get_save_dir
 from ultralytics.errors import DatasetNotFound
 from ultralytics.events import CallbackTable, EventBus, Handler
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.environment import is_first_rank
 from ultralytics.utils.files import atomic_write
+from ultralytics.utils.gather import gather_from_ranks
 from ultralytics.utils.logging import LOGGER, colorstr
 from ultralytics.utils.metrics.matching import assign_optimally, match_greedily
 from ultralytics.utils.ops import Profile
@@ -234,18 +235,19 @@ class BaseValidator:
                 with timers["postprocess"]:
                     found = self.postprocess(outputs)
             self.update_metrics(found, batch)
-            if self._draws and self.batch_i < PLOTTED_BATCHES and RANK in (-1, 0):
+            if self._draws and self.batch_i < PLOTTED_BATCHES and is_first_rank():
                 self.plot_val_samples(batch, self.batch_i)
                 self.plot_predictions(batch, found, self.batch_i)
             self.run_callbacks("on_val_batch_end")
-        return self._conclude(timers), {k: v / len(self.dataloader) for k, v in losses.items()}
+        stats = self._conclude(timers)
+        return stats, _mean_losses(losses, len(self.dataloader))
 
     def _conclude(self, timers: dict[str, Profile]) -> dict[str, float] | None:
         self.gather_stats()
-        if RANK not in (-1, 0):
+        if not is_first_rank():
             return None
         stats = self.get_stats()
-        images = max(len(self.dataloader.dataset), 1)
+        images = max(len(getattr(self.dataloader, "sampler", self.dataloader.dataset)), 1)
         self.speed = {stage: timer.t / images * 1e3 for stage, timer in timers.items()}
         self.finalize_metrics()
         self.print_results()
@@ -415,6 +417,15 @@ def _memory_format(network: Any, device: torch.device) -> torch.memory_format:
         return torch.contiguous_format
     is_last = first.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if is_last else torch.contiguous_format
+
+
+def _mean_losses(totals: dict[str, Tensor], batches: int) -> dict[str, Tensor]:
+    """Mean over the batches of all ranks, on rank 0; a rank may have had none."""
+    mine = {name: value.detach().cpu() for name, value in totals.items()}
+    for other, count in gather_from_ranks((mine, batches)):
+        _add(totals, {name: value.to(totals[name].device) for name, value in other.items()})
+        batches += count
+    return {name: value / batches for name, value in totals.items()}
 
 
 def _add(totals: dict[str, Tensor], items: dict[str, Tensor]) -> None:

@@ -39,8 +39,12 @@ __all__ = [
     "WORLD_SIZE",
     "build_version",
     "env_bool",
+    "is_first_rank",
     "is_online",
+    "local_rank",
     "package_version",
+    "rank",
+    "world_size",
 ]
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on", "y", "t"})
@@ -60,7 +64,29 @@ def _launcher_ranks() -> tuple[int, int, int]:
     return int(os.environ.get("RANK", -1)), int(os.environ.get("LOCAL_RANK", -1)), world
 
 
+# As they were at import; a process that is started as a rank later asks the functions below.
 RANK, LOCAL_RANK, WORLD_SIZE = _launcher_ranks()
+
+
+def rank() -> int:
+    """Number of this process among those a launcher started; -1 for a process on its own."""
+    return _launcher_ranks()[0]
+
+
+def local_rank() -> int:
+    """Number of this process among those of its machine; -1 for a process on its own."""
+    return _launcher_ranks()[1]
+
+
+def world_size() -> int:
+    """How many processes a launcher started; 1 for a process on its own."""
+    return _launcher_ranks()[2]
+
+
+def is_first_rank() -> bool:
+    """Whether this process writes the files and lines of a run: rank 0, or one on its own."""
+    return rank() in (-1, 0)
+
 
 ARGV = sys.argv or ["", ""]
 FILE = Path(__file__).resolve().parent / "__init__.py"

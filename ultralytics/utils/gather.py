@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.environment import rank
 
 __all__ = ["gather_from_ranks"]
 
@@ -16,5 +16,5 @@ def gather_from_ranks(mine: Any) -> list[Any]:  # Any: everything that can be pi
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return []
     received: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.gather_object(mine, received if RANK == 0 else None, dst=0)
-    return received[1:] if RANK == 0 else []
+    torch.distributed.gather_object(mine, received if rank() == 0 else None, dst=0)
+    return received[1:] if rank() == 0 else []

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.environment import is_first_rank
 from ultralytics.utils.logging import LOGGER, remove_colorstr
 
 __all__ = ["ConsoleLogger", "SystemLogger"]
@@ -88,7 +88,7 @@ class ConsoleLogger:
 
     def start_capture(self) -> None:
         """Begin to copy. Only the main process of a run does."""
-        if self.active or RANK not in {-1, 0}:
+        if self.active or not is_first_rank():
             return
         self.active = True
         self._originals = (sys.stdout, sys.stderr)

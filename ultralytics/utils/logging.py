@@ -12,7 +12,7 @@ import re
 import sys
 from typing import TextIO
 
-from ultralytics.utils.environment import RANK, VERBOSE, WINDOWS
+from ultralytics.utils.environment import VERBOSE, WINDOWS, is_first_rank
 
 __all__ = [
     "LOGGER",
@@ -113,7 +113,7 @@ class ConsoleHandler(logging.Handler):
 
 
 def _level(verbose: bool) -> int:
-    return logging.INFO if verbose and RANK in {-1, 0} else logging.ERROR
+    return logging.INFO if verbose and is_first_rank() else logging.ERROR
 
 
 def set_logging(name: str = LOGGING_NAME, verbose: bool = True) -> logging.Logger:

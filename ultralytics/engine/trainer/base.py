@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,34 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.cfg import get_cfg, get_save_dir
-from ultralytics.engine.trainer import checkpoint, exact, freezing, loop, memory, optim, resume
+from ultralytics.engine.trainer import (
+    checkpoint,
+    exact,
+    freezing,
+    loop,
+    memory,
+    optim,
+    parallel,
+    resume,
+)
+from ultralytics.engine.trainer.hooks import TrainerHooks
 from ultralytics.engine.trainer.schedule import Schedule, decay_function, nominal_accumulation
-from ultralytics.errors import ConfigValueError, DatasetError, NotAvailable, UltralyticsError
+from ultralytics.errors import ConfigValueError, DatasetError, NotAvailable
 from ultralytics.events import EventBus, Handler
-from ultralytics.nn.backends.formats import WEIGHT_SUFFIXES
 from ultralytics.nn.tasks.globals import remember_classes
-from ultralytics.utils import YAML
+from ultralytics.utils import YAML, environment
 from ultralytics.utils.callbacks import add_integration_callbacks
 from ultralytics.utils.checks import check_imgsz, check_model_file_from_stem
-from ultralytics.utils.environment import LOCAL_RANK, RANK
+from ultralytics.utils.environment import is_first_rank, rank
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.logging import LOGGER, colorstr, configure_logging
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
+from ultralytics.utils.ranks import Ranks, join_ranks
 from ultralytics.utils.torch_utils import init_seeds, select_device, unset_deterministic
 from ultralytics.utils.torch_utils.ema import ModelEMA
 from ultralytics.utils.torch_utils.normalisation import to_channels_last
 from ultralytics.utils.torch_utils.precision import (
+    Precision,
     attempt_compile,
     choose_precision,
     wants_channels_last,
@@ -44,10 +56,8 @@ from ultralytics.utils.torch_utils.wrapping import unwrap_model
 
 __all__ = ["BaseTrainer"]
 
-Batch = dict[str, Any]  # Any: tensors and tuples by key
 
-
-class BaseTrainer:
+class BaseTrainer(TrainerHooks):
     """Train one model on one data set.
 
     Args:
@@ -59,9 +69,8 @@ class BaseTrainer:
         ConfigError, ConfigTypeError, ConfigValueError: a bad argument.
         ResumeError: a run that cannot be continued as asked.
         DatasetError: a data set that cannot be used.
+        RankError: a run on several devices of which one rank failed or is missing.
     """
-
-    val_batch_factor = 2  # validation needs no gradients; a task that needs the memory says 1
 
     def __init__(
         self,
@@ -71,29 +80,34 @@ class BaseTrainer:
     ) -> None:
         configure_logging()
         self.clock: Callable[[], float] = time.time
-        self.args: IterableSimpleNamespace = self._resolve_args(cfg, dict(overrides or {}))
+        self.given = (cfg, dict(overrides or {}))
+        self.args = self._resolve_args(cfg, dict(overrides or {}))
         self._refuse_what_is_missing()
         optim.canonical_name(self.args.optimizer)
-        self.device: torch.device = select_device(self.args.device, verbose=self.args.verbose)
-        if self.args.device is not None:
-            self.args.device = str(self.device) if self.device.type != "cuda" else self.args.device
-        self.world_size = 0 if self.device.type in ("cpu", "mps") else 1
-        self.ddp = False
-        self.accelerator = self.device.type
         self.events = EventBus(_callbacks)
         self.callbacks = self.events.callbacks
-        self._make_folder()
+        self.ranks: Ranks = join_ranks()
         try:
-            init_seeds(self.args.seed + 1 + RANK, deterministic=self.args.deterministic)
+            self._choose_devices()
+            self._make_folder()
+            init_seeds(self.args.seed + 1 + rank(), deterministic=self.args.deterministic)
             self._prepare()
-        except BaseException:
+        except BaseException as error:
             unset_deterministic()
             self._remove_empty_folder()
+            self._tell(error)
             raise
+
+    def _tell(self, error: BaseException) -> None:
+        """Tell the other ranks why this one ends; raise what is known about a rank that caused it."""
+        cause = self.ranks.report(error)
+        self.ranks.leave()
+        if cause is not error:
+            raise cause from error
 
     def _resolve_args(self, cfg: Any, overrides: dict[str, Any]) -> IterableSimpleNamespace:
         base = get_cfg(overrides=overrides) if cfg is None else get_cfg(cfg, overrides)
-        self.resume: bool = bool(base.resume)
+        self.resume = bool(base.resume)
         self._resume_point: resume.ResumePoint | None = None
         if not self.resume:
             return base
@@ -111,26 +125,52 @@ class BaseTrainer:
         for name, value in later.items():
             if value:
                 raise NotAvailable(f"{name}={value} is not available in training yet; leave it out")
-        if len([d for d in str(self.args.device or "").split(",") if d.strip()]) > 1:
-            raise NotAvailable(
-                f"device={self.args.device}: training on several devices is not available yet; "
-                "name one device"
-            )
+
+    def _choose_devices(self) -> None:
+        """Device of this process; whether it only launches others; the share of the batch of each."""
+        named = parallel.named_devices(self.args.device)
+        self.ddp = len(named) > 1 and not self.ranks.is_shared
+        asked = self.args.device
+        if self.ranks.is_shared:
+            asked = parallel.own_device(self.args.device, environment.local_rank())
+        elif set(named) == {"cpu"}:
+            asked = "cpu"
+        self.device = select_device(asked, verbose=self.args.verbose)
+        if self.args.device is not None and len(named) == 1:
+            self.args.device = str(self.device) if self.device.type != "cuda" else self.args.device
+        self.accelerator = self.device.type
+        alone = 0 if self.device.type in ("cpu", "mps") else 1
+        self.world_size = len(named) if self.ddp else self.ranks.count if self.is_shared else alone
+        if self.world_size > 1:
+            self.args.batch = parallel.share_batch(self.args.batch, self.world_size)
+            if self.args.rect:
+                LOGGER.warning(
+                    "rect=True keeps images in order, which ranks cannot share; it is off."
+                )
+                self.args.rect = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether this process is one rank of several."""
+        return self.ranks.is_shared
 
     def _make_folder(self) -> None:
-        self.save_dir = Path(get_save_dir(self.args))
+        chosen = self.ranks.first(lambda: str(get_save_dir(self.args)), "the folder of the run")
+        self.save_dir = Path(chosen)
         self.args.name = self.save_dir.name
         self._made_folder = not self.save_dir.exists()
         self.wdir = self.save_dir / "weights"
         self.last, self.best = self.wdir / "last.pt", self.wdir / "best.pt"
         self.csv = self.save_dir / "results.csv"
-        if RANK in (-1, 0):
+        if is_first_rank():
             self.wdir.mkdir(parents=True, exist_ok=True)
         self.args.save_dir = str(self.save_dir)
 
     def _remove_empty_folder(self) -> None:
         """Take back the run folder of a failed start, if it is ours and holds no result."""
         early = ("args.yaml", "labels.jpg")
+        if not hasattr(self, "save_dir") or not is_first_rank():
+            return
         files = [p for p in self.save_dir.rglob("*") if p.is_file() and p.name not in early]
         if self._made_folder and not files:
             shutil.rmtree(self.save_dir, ignore_errors=True)
@@ -140,23 +180,22 @@ class BaseTrainer:
         self.batch_size: int | float = self.args.batch
         self.epochs: int = self.args.epochs or 100
         self.start_epoch = 0
-        if RANK in (-1, 0):
+        if is_first_rank() and not self.ddp:
             add_integration_callbacks(self)
             self.run_callbacks("on_pretrain_routine_start")
         if not self.args.model:
             raise ConfigValueError(
                 "train needs a model: add model=FILE, for example model=yolo26n.pt"
             )
-        # Any: a name until setup_model has built the network
-        self.model: Any = check_model_file_from_stem(self.args.model)
-        self.data: dict[str, Any] = self.get_dataset()
-        if RANK in (-1, 0):
+        self.model = check_model_file_from_stem(self.args.model)
+        self.data = self.ranks.in_turn(self.get_dataset, "the check of the data set")
+        if is_first_rank():
             YAML.save(self.save_dir / "args.yaml", dict(vars(self.args)))
             shown = ", ".join(f"{k}={v}" for k, v in sorted(vars(self.args).items()))
             LOGGER.info(f"{colorstr('blue', 'bold', 'engine/trainer: ')}{shown}")
         if self.device.type in ("cpu", "mps"):
             self.args.workers = 0
-        if not self.resume and RANK in (-1, 0):
+        if not self.resume and is_first_rank():
             self.csv.unlink(missing_ok=True)
         self._reset_run_state()
 
@@ -172,7 +211,7 @@ class BaseTrainer:
         self.loss: Tensor = torch.zeros(())
         self.loss_items: dict[str, Tensor] = {}
         self.tloss: dict[str, Tensor] = {}
-        self.loss_names: tuple[str, ...] = ()
+        self.loss_names = ()
         self.lr: dict[str, float] = {}
         self.lf: Callable[[int], float] = lambda e: 1.0
         self.epoch = 0
@@ -188,6 +227,7 @@ class BaseTrainer:
         self.is_saved = False  # the epoch just finished has its checkpoint file
         self.has_saved = False
         self.snapshot: dict[str, Any] | None = None  # exact state in memory, when no file is kept
+        self.rngs: list[dict[str, Any]] = []  # generators of every rank at the end of the epoch
         self.first_timed_epoch = 0
         self.freeze_layer_names: list[str] = []
 
@@ -224,17 +264,33 @@ class BaseTrainer:
         sent last.
         """
         try:
-            self._do_train()
-        except BaseException:
+            if self.ddp:
+                self._launch()
+            else:
+                self._do_train()
+        except BaseException as error:
             self._remove_empty_folder()
+            self._tell(error)
             raise
         finally:
             unset_deterministic()
-            self.run_callbacks("teardown")
+            if not self.ddp:
+                self.run_callbacks("teardown")
+
+    def _launch(self) -> None:
+        """Have one process per device do the work; this one builds the network and waits."""
+        from ultralytics.engine.trainer.launch import Job, launch
+
+        if not self.resume:
+            self.setup_model()
+        launch(Job.of(self), self.world_size)
 
     def _do_train(self) -> None:
         try:
+            self.ranks.start(self.device)
             loop.run(self)
+            self.ranks.exchange(None, "the end of the run")
+            self.ranks.leave()
         finally:
             self._close_loaders()
 
@@ -258,7 +314,8 @@ class BaseTrainer:
             self.args.imgsz, stride=self.stride, floor=self.stride, max_dim=1
         )
         self.freeze_layer_names = freezing.freeze(self.model, self.args.freeze)
-        self.precision = choose_precision(self.args.amp, self.device, self.model)
+        parallel.share_weights(self.model, self.ranks)
+        self.precision = self._agree_on_precision()
         self.amp = self.precision.is_mixed
         self.scaler = self.precision.scaler()
         if self.args.compile:
@@ -268,32 +325,43 @@ class BaseTrainer:
         self.batch_size = int(self.batch_size)
         self._build_train_pipeline()
         self.validator = self.get_validator()
+        if self.is_shared:
+            self.validator.args.device = str(self.device)
         self.set_class_weights()
         self.ema = ModelEMA(self.model)
-        if RANK in (-1, 0):
-            keys = [*self.validator.metrics.keys, *self.label_loss_items(prefix="val")]
-            self.metrics = dict.fromkeys(keys, 0.0)
-            if self.args.plots:
-                self.plot_training_labels()
+        self.model = parallel.wrap(self)
+        keys = [*self.validator.metrics.keys, *self.label_loss_items(prefix="val")]
+        self.metrics = dict.fromkeys(keys, 0.0)
+        if self.args.plots and is_first_rank():
+            self.plot_training_labels()
         self.stopper = EarlyStopping(self.args.patience)
         self.resume_training(ckpt)
         self.scheduler.last_epoch = self.start_epoch - 1
         self.run_callbacks("on_pretrain_routine_end")
 
-    def _build_train_pipeline(self) -> None:
-        """Loaders, accumulation, optimiser and schedule for the current batch size."""
+    def _agree_on_precision(self) -> Precision:
+        """The same arithmetic on every rank: half precision only where the probe passes on all."""
+        mine = choose_precision(self.args.amp, self.device, self.model)
+        chosen = self.ranks.exchange(mine.kind, "the choice of the precision")
+        return mine if len(set(chosen)) == 1 else replace(mine, kind="fp32")
+
+    def _build_loaders(self) -> None:
         per_rank = int(self.batch_size) // max(self.world_size, 1)
         self.train_loader = self.get_dataloader(
-            self.data["train"], batch_size=per_rank, rank=LOCAL_RANK, mode="train"
+            self.data["train"], batch_size=per_rank, rank=rank(), mode="train"
         )
+        self.test_loader = self.get_dataloader(
+            self._validation_images(),
+            batch_size=per_rank * self.val_batch_factor,
+            rank=rank(),
+            mode="val",
+        )
+
+    def _build_train_pipeline(self) -> None:
+        """Loaders, accumulation, optimiser and schedule for the current batch size."""
+        self.ranks.in_turn(self._build_loaders, "the scan of the data set")
+        parallel.check_batches(self)
         self._guard_single_image_batch()
-        if RANK in (-1, 0):
-            self.test_loader = self.get_dataloader(
-                self._validation_images(),
-                batch_size=per_rank * self.val_batch_factor,
-                rank=LOCAL_RANK,
-                mode="val",
-            )
         nominal = nominal_accumulation(self.args.nbs, int(self.batch_size))
         decay = self.args.weight_decay * self.batch_size * nominal / self.args.nbs
         batches = len(self.train_loader)
@@ -320,7 +388,8 @@ class BaseTrainer:
         return images
 
     def _guard_single_image_batch(self) -> None:
-        images, batch = len(self.train_loader.dataset), int(self.batch_size)
+        ranks = self.ranks.count
+        images, batch = -(-len(self.train_loader.dataset) // ranks), int(self.batch_size) // ranks
         smallest = self.args.imgsz * (1 - self.args.multi_scale)
         drops = getattr(self.train_loader, "drop_last", False)
         if images % min(batch, images) == 1 and smallest < 2 * self.stride and not drops:
@@ -424,108 +493,6 @@ class BaseTrainer:
             self.stopper.load_state_dict(ckpt["stopper"])
         exact.fast_forward(unwrap_model(self.model), self.start_epoch)
 
-    # ---------------------------------------------------------------- hooks for subclasses
-
-    def get_dataset(self) -> dict[str, Any]:
-        """Check the data set; `args.data` becomes the resolved YAML file."""
-        try:
-            data = self.check_data()
-        except UltralyticsError:
-            raise
-        except (OSError, ValueError, TypeError, SyntaxError, KeyError, RuntimeError) as error:
-            raise DatasetError(f"data={self.args.data}: {error}") from error
-        if data.get("yaml_file"):
-            self.args.data = str(data["yaml_file"])
-        unknown = [c for c in self.args.classes or () if not 0 <= c < data["nc"]]
-        if unknown:
-            raise ConfigValueError(
-                f"classes={self.args.classes}: {self.args.data} has no class {unknown[0]}; its "
-                f"classes are 0 to {data['nc'] - 1}"
-            )
-        if self.args.single_cls:
-            data["names"], data["nc"] = {0: "item"}, 1
-        return data
-
-    def check_data(self) -> dict[str, Any]:
-        """Description of the data set; tasks with another form of data override this."""
-        from ultralytics.data.utils import check_det_dataset
-
-        return check_det_dataset(self.args.data, required=("train", self.args.split))
-
-    def setup_model(self) -> dict[str, Any] | None:
-        """Build or load the network; returns the checkpoint when the model name is a weights file."""
-        from ultralytics.nn.tasks import load_checkpoint
-
-        if isinstance(self.model, nn.Module):
-            return None
-        cfg, weights, ckpt = self.model, None, None
-        if str(self.model).lower().endswith(WEIGHT_SUFFIXES):
-            weights, ckpt = load_checkpoint(self.model)
-            cfg = weights.yaml
-        if not self.resume:
-            if isinstance(self.args.pretrained, (str, Path)):
-                weights, _ = load_checkpoint(self.args.pretrained)
-            elif self.args.pretrained is False:
-                weights = None
-        self.model = self.get_model(cfg=cfg, weights=weights)
-        return ckpt
-
-    def get_model(
-        self, cfg: Any = None, weights: nn.Module | None = None, verbose: bool = True
-    ) -> nn.Module:
-        """Network of the task. Task trainers override this."""
-        raise NotImplementedError("this trainer has no network; override get_model")
-
-    def get_validator(self) -> Any:
-        """Validator of the task. Task trainers override this."""
-        raise NotImplementedError("this trainer has no validator; override get_validator")
-
-    def get_dataloader(
-        self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train"
-    ) -> Any:
-        """Loader of a split. Task trainers override this."""
-        raise NotImplementedError("this trainer has no loader; override get_dataloader")
-
-    def build_dataset(self, img_path: Any, mode: str = "train", batch: int | None = None) -> Any:
-        """Data set of a split. Task trainers override this."""
-        raise NotImplementedError("this trainer has no data set; override build_dataset")
-
-    def preprocess_batch(self, batch: Batch) -> Batch:
-        """Move a batch to the device and scale it."""
-        return batch
-
-    def set_model_attributes(self) -> None:
-        """Give the network the class names of the data set."""
-        self.model.names = self.data["names"]
-
-    def set_class_weights(self) -> None:
-        """Give the network class weights, where a task has them."""
-
-    def label_loss_items(
-        self, loss_items: dict[str, Tensor] | None = None, prefix: str = "train"
-    ) -> Any:
-        """Loss values by labelled name, rounded to 5 decimals; the names alone without values."""
-        if loss_items is None:
-            return [f"{prefix}/{name}" for name in self.loss_names]
-        return {f"{prefix}/{k}": round(float(v), 5) for k, v in loss_items.items()}
-
-    def progress_string(self) -> str:
-        """Header of the progress rows of an epoch."""
-        columns = ["Epoch", "GPU_mem", *self.loss_names, "Instances", "Size"]
-        return "\n" + ("%11s" * len(columns)) % tuple(columns)
-
-    def plot_training_samples(self, batch: Batch, ni: int) -> None:
-        """Draw a training batch, where a task has a picture of it."""
-
-    def plot_training_labels(self) -> None:
-        """Draw label statistics, where a task has them."""
-
-    def plot_metrics(self) -> None:
-        """Draw results.csv as results.png."""
-        from ultralytics.utils.plotting import plot_results
-
-        plot_results(file=self.csv, on_plot=self.on_plot)
-
     # ---------------------------------------------------------------- parts of the loop
 
     def optimizer_step(self) -> None:
@@ -543,8 +510,10 @@ class BaseTrainer:
 
     def validate(self) -> tuple[dict[str, float], float]:
         """Validate the average; returns the metrics and the fitness, and keeps the best fitness."""
-        metrics = self.validator(self)
-        fitness = float(metrics.pop("fitness", -float(self.loss.detach())))
+        parallel.share_buffers(self.ema.ema, self.ranks)
+        measured = (self.validator(self), float(self.loss.detach()))
+        metrics, loss = self.ranks.exchange(measured, "the metrics")[0]
+        fitness = float(metrics.pop("fitness", -loss))
         if math.isfinite(fitness) and (self.best_fitness is None or self.best_fitness < fitness):
             self.best_fitness = fitness
         return metrics, fitness
@@ -568,6 +537,24 @@ class BaseTrainer:
 
     def final_eval(self) -> None:
         """Strip last.pt and best.pt, then validate best.pt on its own."""
+        if is_first_rank():
+            self._strip_files()
+        best = self.ranks.first(self._best_weights, "the best weights")
+        if best is None:
+            return
+        LOGGER.info(f"\nValidating {self.best}...")
+        self.validator.args.plots = self.args.plots
+        self.validator.args.compile = False
+        metrics = self.ranks.exchange(self.validator(model=best), "the final metrics")[0]
+        metrics.pop("fitness", None)
+        self.metrics = metrics
+        self.epoch += 1
+        try:
+            self.run_callbacks("on_fit_epoch_end")
+        finally:
+            self.epoch -= 1
+
+    def _strip_files(self) -> None:
         results = None
         for path in (self.last, self.best):
             if not path.is_file():
@@ -580,25 +567,20 @@ class BaseTrainer:
             )
             if is_last:
                 results = written.get("train_results")
+
+    def _best_weights(self) -> Any:  # Any: a path, or a network that other ranks have no file of
+        """What the final validation opens; None when nothing was saved."""
+        from ultralytics.nn.tasks import load_checkpoint
+
         if not self.best.is_file():
-            return
-        LOGGER.info(f"\nValidating {self.best}...")
-        self.validator.args.plots = self.args.plots
-        self.validator.args.compile = False
-        metrics = self.validator(model=self.best)
-        metrics.pop("fitness", None)
-        self.metrics = metrics
-        self.epoch += 1
-        try:
-            self.run_callbacks("on_fit_epoch_end")
-        finally:
-            self.epoch -= 1
+            return None
+        return load_checkpoint(self.best)[0] if self.is_shared else self.best
 
     def _model_train(self) -> None:
         """Training mode, except for normalisation inside frozen parts."""
         self.model.train()
         for name, module in self.model.named_modules():
-            if isinstance(module, nn.BatchNorm2d) and any(
+            if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)) and any(
                 part in f"{name}." for part in self.freeze_layer_names
             ):
                 module.eval()

@@ -18,7 +18,7 @@ from ultralytics.utils.torch_utils.wrapping import unwrap_model
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.base import BaseTrainer
 
-__all__ = ["capture", "capture_rng", "restore", "restore_rng"]
+__all__ = ["capture", "capture_rng", "restore", "restore_rng", "rng_of_rank"]
 
 LAYOUT = 1  # version of the record
 
@@ -49,6 +49,7 @@ def capture(trainer: BaseTrainer) -> State:
         "elapsed": trainer.clock() - trainer.train_time_start,
         "batch_size": trainer.batch_size,
         "rng": capture_rng(),
+        "rank_rngs": trainer.rngs if trainer.is_shared else [],
     }
 
 
@@ -111,6 +112,15 @@ def capture_rng() -> State:
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state_all()
     return state
+
+
+def rng_of_rank(trainer: BaseTrainer, state: State) -> State:
+    """States of the generators for this rank; those of rank 0 when the run had another number of ranks."""
+    stored = state.get("rank_rngs") or [state["rng"]]
+    chosen: State = (
+        stored[trainer.ranks.rank] if len(stored) == trainer.ranks.count else state["rng"]
+    )
+    return chosen
 
 
 def restore_rng(state: State) -> None:

@@ -11,8 +11,10 @@ import warnings
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from ultralytics.engine.trainer import exact, recovery
-from ultralytics.utils.environment import RANK
+import torch
+
+from ultralytics.engine.trainer import exact, parallel, recovery
+from ultralytics.utils.environment import is_first_rank
 from ultralytics.utils.logging import LOGGER, colorstr
 from ultralytics.utils.torch_utils.wrapping import unwrap_model
 from ultralytics.utils.tqdm import TQDM
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 REPORT_EVERY_S = 0.25  # reading losses back makes an accelerator wait, so not after every batch
+AGREE_EVERY = 10  # batches between two questions of the ranks whether one of them wants to stop
 FEW_STEPS = 10  # fewer optimiser steps than this in a whole run deserve a warning
 AVERAGE_ATTRIBUTES = ("yaml", "nc", "args", "names", "stride", "class_weights")
 
@@ -36,7 +39,7 @@ def run(trainer: BaseTrainer) -> None:
     if trainer._resume_point is None or trainer._resume_point.exact is None:
         trainer.optimizer.zero_grad()
     else:
-        exact.restore_rng(trainer._resume_point.exact["rng"])
+        exact.restore_rng(exact.rng_of_rank(trainer, trainer._resume_point.exact))
     epoch = trainer.start_epoch
     while True:
         trainer.epoch = epoch
@@ -97,6 +100,7 @@ def run_epoch(trainer: BaseTrainer) -> bool:
     try:
         run_batches(trainer)
     except RuntimeError as error:
+        parallel.refuse_unused_weights(error)
         if not recovery.can_shrink_batch(trainer, error):
             raise
         is_out_of_memory = True
@@ -137,18 +141,39 @@ def run_batches(trainer: BaseTrainer) -> None:
     trainer.tloss = {}
     if trainer.loss_names:
         LOGGER.info(trainer.progress_string())
-    with TQDM(enumerate(loader), total=batches, disable=RANK > 0 or None) as bar:
+    with TQDM(enumerate(loader), total=batches, disable=not is_first_rank() or None) as bar:
         for i, batch in bar:
             trainer.run_callbacks("on_train_batch_start")
             ni = i + batches * trainer.epoch
             run_batch(trainer, batch, i, ni)
-            if RANK in (-1, 0) and (i + 1 == batches or is_report_due(trainer)):
+            if is_first_rank() and (i + 1 == batches or is_report_due(trainer)):
                 report(trainer, bar, batch)
-            if trainer.args.plots and ni in trainer.plot_idx and RANK in (-1, 0):
+            if trainer.args.plots and ni in trainer.plot_idx and is_first_rank():
                 trainer.plot_training_samples(batch, ni)
             trainer.run_callbacks("on_train_batch_end")
-            if trainer.stop:
+            if is_stopped(trainer, i):
                 break
+    share_losses(trainer)
+
+
+def is_stopped(trainer: BaseTrainer, i: int) -> bool:
+    """Whether the epoch ends after this batch. Ranks ask one another every few batches, and stop together."""
+    if not trainer.is_shared:
+        return trainer.stop
+    if (i + 1) % AGREE_EVERY:
+        return False
+    trainer.stop = any(trainer.ranks.exchange(trainer.stop, "the wish to stop"))
+    return trainer.stop
+
+
+def share_losses(trainer: BaseTrainer) -> None:
+    """Make losses and the wish to stop those of all ranks, at the end of the batches of an epoch."""
+    if trainer.is_shared:
+        mine = (trainer.stop, {name: float(value) for name, value in trainer.tloss.items()})
+        given = trainer.ranks.exchange(mine, "the end of the batches")
+        trainer.stop = any(stop for stop, _ in given)
+        means = parallel.mean_losses([losses for _, losses in given])
+        trainer.tloss = {name: torch.tensor(value) for name, value in means.items()}
 
 
 def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> None:
@@ -167,7 +192,7 @@ def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> N
     trainer.loss_items = items
     trainer.loss_names = tuple(items)
     trainer.tloss = {k: (trainer.tloss[k] * i + v) / (i + 1) if i else v for k, v in items.items()}
-    trainer.scaler.scale(trainer.loss).backward()
+    trainer.scaler.scale(trainer.loss * parallel.loss_factor(trainer)).backward()
     trainer.batches_done = ni + 1
     if ni - trainer.last_opt_step >= trainer.accumulate:
         trainer.optimizer_step()
@@ -213,7 +238,8 @@ def conclude_epoch(trainer: BaseTrainer) -> bool:
     trainer.nan_recovery_attempts = 0
     shown = trainer.metrics if validated else dict.fromkeys(trainer.metrics)
     losses = trainer.label_loss_items(trainer.tloss)
-    trainer.save_metrics(metrics={**losses, **shown, **trainer.lr})
+    if is_first_rank():
+        trainer.save_metrics(metrics={**losses, **shown, **trainer.lr})
     trainer.stop |= trainer.stopper(trainer.epoch + 1, trainer.fitness) or is_last
     now = trainer.clock()
     trainer.epoch_time, trainer.epoch_time_start = now - trainer.epoch_time_start, now
@@ -221,6 +247,7 @@ def conclude_epoch(trainer: BaseTrainer) -> bool:
         plan_by_time(trainer)
     keep(trainer)
     trainer.run_callbacks("on_fit_epoch_end")
+    trainer.stop = any(trainer.ranks.exchange(trainer.stop, "the end of the epoch"))
     if trainer.stop and not trainer.is_saved:  # a handler ended a run that keeps only its end
         keep(trainer)
     trainer._clear_memory(threshold=0.5)
@@ -232,8 +259,10 @@ def keep(trainer: BaseTrainer) -> None:
     trainer.is_saved = bool(trainer.args.save or trainer.stop)
     if trainer.is_saved:
         trainer.snapshot = None
-        trainer.save_model()
-        trainer.run_callbacks("on_model_save")
+        trainer.rngs = trainer.ranks.exchange(exact.capture_rng(), "the checkpoint")
+        if is_first_rank():
+            trainer.save_model()
+            trainer.run_callbacks("on_model_save")
     else:
         trainer.snapshot = deepcopy(exact.capture(trainer))
 
@@ -244,7 +273,8 @@ def _is_out_of_time(trainer: BaseTrainer) -> bool:
 
 def plan_by_time(trainer: BaseTrainer) -> None:
     """Fit the number of epochs to the time limit, from the mean length of the epochs so far."""
-    limit, elapsed = trainer.args.time * 3600, trainer.clock() - trainer.train_time_start
+    limit, mine = trainer.args.time * 3600, trainer.clock() - trainer.train_time_start
+    elapsed = trainer.ranks.exchange(mine, "the time taken")[0]
     epochs = trainer.epoch + 1 - trainer.first_timed_epoch
     if elapsed <= 0:
         return
@@ -261,7 +291,7 @@ def finish(trainer: BaseTrainer) -> None:
     done = trainer.epoch - trainer.start_epoch + 1
     LOGGER.info(f"\n{done} epochs completed in {seconds / 3600:.3f} hours.")
     trainer.final_eval()
-    if RANK in (-1, 0):
+    if is_first_rank():
         if trainer.args.plots:
             trainer.plot_metrics()
         trainer.run_callbacks("on_train_end")

@@ -39,8 +39,8 @@ def recover_from_nan(trainer: BaseTrainer) -> bool:
     Raises:
         DivergedError: there is no usable state, or it has been tried too often.
     """
-    is_sound = bool(torch.isfinite(trainer.loss)) and math.isfinite(trainer.fitness or 0.0)
-    if is_sound:
+    mine = bool(torch.isfinite(trainer.loss)) and math.isfinite(trainer.fitness or 0.0)
+    if all(trainer.ranks.exchange(mine, "the check for finite losses")):
         return False
     if trainer.epoch == trainer.start_epoch and trainer.snapshot is None:
         LOGGER.warning("The loss is not finite in the first epoch; training goes on as it is.")
@@ -50,7 +50,7 @@ def recover_from_nan(trainer: BaseTrainer) -> bool:
         raise DivergedError(
             f"epoch {trainer.epoch + 1} diverged {MAX_ATTEMPTS + 1} times in a row; lower lr0"
         )
-    state = _last_state(trainer)
+    state = trainer.ranks.first(lambda: _last_state(trainer), "the state to go back to")
     LOGGER.warning(
         f"Epoch {trainer.epoch + 1} diverged; going back to the end of epoch {trainer.epoch} "
         f"(attempt {trainer.nan_recovery_attempts} of {MAX_ATTEMPTS})."
@@ -80,11 +80,20 @@ def _last_state(trainer: BaseTrainer) -> exact.State:
 def can_shrink_batch(trainer: BaseTrainer, error: RuntimeError) -> bool:
     """Whether an error is a lack of device memory that a smaller batch may cure.
 
-    Only the first epoch of a run is tried again, at most three times.
+    Only the first epoch of a run is tried again, at most three times. Several ranks cannot start over together, as
+    the others are in the middle of a step.
+
+    Raises:
+        RuntimeError: a rank of several ran out of memory; the text says what to change.
     """
     is_memory = isinstance(error, torch.cuda.OutOfMemoryError) or any(
         text in str(error) for text in MEMORY_MESSAGES
     )
+    if is_memory and trainer.is_shared:
+        share = int(trainer.batch_size) // trainer.ranks.count
+        raise RuntimeError(
+            f"out of memory with {share} images per rank; lower batch={trainer.batch_size} ({error})"
+        ) from error
     can_retry = trainer.epoch == trainer.start_epoch and trainer.memory_retries < MAX_ATTEMPTS
     return is_memory and can_retry and trainer.device.type != "cpu" and trainer.batch_size > 1
 

@@ -18,6 +18,7 @@ class RTDETRTrainer(DetectionTrainer):
     Sampling between pixels has no deterministic form on accelerators, so `deterministic` holds only approximately.
     """
 
+    loss_is_sum = False
     model_type = RTDETRDetectionModel
     validator_type = RTDETRValidator
 

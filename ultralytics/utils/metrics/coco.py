@@ -10,7 +10,7 @@ D = detections, G = targets of one image.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,6 +188,11 @@ class OverlapEvaluator:
                 pairs=matrix_pairs(alike, overlap),
             )
         )
+
+    def extend(self, other: OverlapEvaluator) -> None:
+        """Add the images of another evaluator, all numbered by arrival, after those that are here."""
+        start = len(self._images)
+        self._images += [replace(image, number=start + image.number) for image in other._images]
 
     def evaluate(self) -> CocoNumbers:
         """The numbers of everything added so far."""

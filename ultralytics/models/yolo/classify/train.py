@@ -15,7 +15,7 @@ from ultralytics.models.yolo.classify.val import ClassificationValidator
 from ultralytics.nn.modules import TorchVision
 from ultralytics.nn.tasks import ClassificationModel, yaml_model_load
 from ultralytics.nn.tasks.globals import can_be_read_back
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.environment import rank
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
 from ultralytics.utils.torch_utils.wrapping import unwrap_model
@@ -31,6 +31,9 @@ class ClassificationTrainer(BaseTrainer):
 
     `imgsz` is 224 unless it is set, and `multi_scale` is not used.
     """
+
+    loss_is_sum = False
+    skips_parameters = False
 
     def _resolve_args(self, cfg: Any, overrides: dict[str, Any]) -> IterableSimpleNamespace:
         args = super()._resolve_args(cfg, {**overrides, "task": "classify"})
@@ -104,7 +107,7 @@ class ClassificationTrainer(BaseTrainer):
         if weights is not None:
             cfg = _without_published_weights(cfg)
         model = ClassificationModel(
-            cfg, nc=self.data["nc"], ch=self.data["channels"], verbose=verbose and RANK == -1
+            cfg, nc=self.data["nc"], ch=self.data["channels"], verbose=verbose and rank() == -1
         )
         if weights is not None:
             model.load(weights)

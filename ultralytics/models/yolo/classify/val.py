@@ -19,7 +19,7 @@ from ultralytics.data.utils import check_cls_dataset
 from ultralytics.engine.validator import BaseValidator, Batch
 from ultralytics.errors import DatasetError
 from ultralytics.models.yolo.detect.records import label_name
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.gather import gather_from_ranks
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.metrics.classify import ClassifyMetrics
 from ultralytics.utils.metrics.confusion import ConfusionMatrix
@@ -160,15 +160,12 @@ class ClassificationValidator(BaseValidator):
 
     def gather_stats(self) -> None:
         """Bring the guesses of all ranks to rank 0."""
-        if RANK == -1:
-            return
-        ranks = torch.distributed.get_world_size()
-        received: list[Any] = [None] * ranks  # Any: pairs of lists of tensors
-        mine = (self.targets, self.pred)
-        torch.distributed.gather_object(mine, received if RANK == 0 else None, dst=0)
-        if RANK == 0:
-            self.targets = [part for targets, _ in received for part in targets]
-            self.pred = [part for _, pred in received for part in pred]
+        mine = {"targets": self.targets, "pred": self.pred, "jdict": self.jdict, "seen": self.seen}
+        for other in gather_from_ranks(mine):
+            self.targets.extend(other["targets"])
+            self.pred.extend(other["pred"])
+            self.jdict.extend(other["jdict"])
+            self.seen += other["seen"]
 
     def finalize_metrics(self) -> None:
         """Count the confusion matrix and draw it; hand matrix, speed and folder to the metric object."""

@@ -18,7 +18,7 @@ from ultralytics.errors import ConfigValueError
 from ultralytics.models.yolo.detect.val import DetectionValidator
 from ultralytics.nn import tasks
 from ultralytics.nn.tasks import DetectionModel
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.environment import rank
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.torch_utils.wrapping import unwrap_model
 
@@ -33,6 +33,7 @@ class DetectionTrainer(BaseTrainer):
     Tasks built on it name their network and validator in `model_type` and `validator_type`.
     """
 
+    skips_parameters = False
     model_type: type[DetectionModel] = DetectionModel
     validator_type: type[DetectionValidator] = DetectionValidator
 
@@ -110,7 +111,7 @@ class DetectionTrainer(BaseTrainer):
             weights: network or file whose fitting weights are taken over.
             verbose: log the rows.
         """
-        shown = verbose and RANK == -1
+        shown = verbose and rank() == -1
         is_file = isinstance(weights, (str, Path))
         source: Any = (
             tasks.load_checkpoint(str(weights))[0] if is_file else weights

@@ -39,7 +39,7 @@ from ultralytics.models.yolo.detect.records import (
     size_keys,
     unique_names,
 )
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.environment import rank
 from ultralytics.utils.gather import gather_from_ranks
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.metrics.coco import (
@@ -311,6 +311,7 @@ class DetectionValidator(BaseValidator):
             "jdict": self.jdict,
             "seen": self.seen,
             "matrix": self.confusion_matrix.matrix,
+            "coco": self._coco,
         }
         for other in gather_from_ranks(mine):
             for key, parts in self.metrics.stats.items():
@@ -320,7 +321,9 @@ class DetectionValidator(BaseValidator):
             self.jdict.extend(other["jdict"])
             self.seen += other["seen"]
             self.confusion_matrix.matrix += other["matrix"]
-        if RANK > 0:
+            for letter, evaluator in other["coco"].items():
+                self._coco[letter].extend(evaluator)
+        if rank() > 0:
             self.metrics.clear_stats()
 
     def finalize_metrics(self) -> None:

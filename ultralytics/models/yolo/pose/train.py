@@ -23,6 +23,7 @@ class PoseTrainer(DetectionTrainer):
         DescriptionValueError: what it says about keypoints is unusable; a ValueError.
     """
 
+    skips_parameters = True  # the flow module of YOLO26 learns from labelled points only
     model_type = PoseModel
     validator_type = PoseValidator
 

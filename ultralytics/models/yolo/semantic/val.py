@@ -19,7 +19,7 @@ from ultralytics.engine.validator import Batch
 from ultralytics.geometry.class_maps import class_maps, scale_class_map
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.records import common_folder
-from ultralytics.utils.environment import RANK
+from ultralytics.utils.environment import rank
 from ultralytics.utils.gather import gather_from_ranks
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.metrics.confusion import ConfusionMatrix
@@ -103,7 +103,7 @@ class SemanticSegmentationValidator(DetectionValidator):
             self.seen += other["seen"]
             if other["counts"] is not None:
                 self.metrics.add_counts(*other["counts"])
-        if RANK > 0:
+        if rank() > 0:
             self.metrics.clear_stats()
 
     def get_desc(self) -> str:
