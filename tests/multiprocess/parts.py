@@ -21,7 +21,8 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.environment import rank
 
-SHARDS = 2  # of a batch in `Sharded`
+SHARDS = 2  # of a batch in `ShardedModel`
+MOMENT = "moment"  # file of the time at which a rank fails
 
 DETECT = """
 nc: 2
@@ -117,28 +118,36 @@ def _is_second_epoch(trainer: Any) -> bool:
     return bool(trainer.epoch == 1)
 
 
+def _is_time(trainer: Any, guilty: int) -> bool:
+    """Whether it is for this rank to fail now; the moment is written down."""
+    is_now = rank() == guilty and _is_second_epoch(trainer)
+    if is_now:
+        (trainer.save_dir / MOMENT).write_text(str(time.time()))
+    return is_now
+
+
 def fail_on_0(trainer: Any) -> None:
-    if rank() == 0 and _is_second_epoch(trainer):
+    if _is_time(trainer, 0):
         raise ValueError("a drawn mistake")
 
 
 def fail_on_1(trainer: Any) -> None:
-    if rank() == 1 and _is_second_epoch(trainer):
+    if _is_time(trainer, 1):
         raise ValueError("a drawn mistake")
 
 
 def die_on_0(trainer: Any) -> None:
-    if rank() == 0 and _is_second_epoch(trainer):
+    if _is_time(trainer, 0):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die_on_1(trainer: Any) -> None:
-    if rank() == 1 and _is_second_epoch(trainer):
+    if _is_time(trainer, 1):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def sleep_on_1(trainer: Any) -> None:
-    if rank() == 1 and _is_second_epoch(trainer):
+    if _is_time(trainer, 1):
         time.sleep(90)
 
 

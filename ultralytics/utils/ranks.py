@@ -222,6 +222,8 @@ class SharedRanks(Ranks):
         }
         if device.type not in {"cpu", *kinds}:
             raise ConfigValueError(f"device={device} cannot take part in a run of several ranks")
+        if device.type == "cuda":  # a late rank raises in the others instead of aborting them
+            os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
         self.exchange(None, "the start of the process group")
         dist.init_process_group(
             kinds.get(device.type, "gloo"),

@@ -43,6 +43,7 @@ from ultralytics.utils.logging import LOGGER, colorstr, configure_logging
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
 from ultralytics.utils.ranks import Ranks, join_ranks
 from ultralytics.utils.torch_utils import init_seeds, select_device, unset_deterministic
+from ultralytics.utils.torch_utils.device import parse_device
 from ultralytics.utils.torch_utils.ema import ModelEMA
 from ultralytics.utils.torch_utils.normalisation import to_channels_last
 from ultralytics.utils.torch_utils.precision import (
@@ -128,13 +129,15 @@ class BaseTrainer(TrainerHooks):
 
     def _choose_devices(self) -> None:
         """Device of this process; whether it only launches others; the share of the batch of each."""
-        named = parallel.named_devices(self.args.device)
+        canonical = parse_device(self.args.device)
+        named = parallel.named_devices(canonical)
         self.ddp = len(named) > 1 and not self.ranks.is_shared
         asked = self.args.device
         if self.ranks.is_shared:
             asked = parallel.own_device(self.args.device, environment.local_rank())
-        elif set(named) == {"cpu"}:
-            asked = "cpu"
+        elif self.ddp:
+            self.args.device = canonical  # idle devices are chosen once, not by every rank anew
+            asked = "cpu" if set(named) == {"cpu"} else self.args.device
         self.device = select_device(asked, verbose=self.args.verbose)
         if self.args.device is not None and len(named) == 1:
             self.args.device = str(self.device) if self.device.type != "cuda" else self.args.device

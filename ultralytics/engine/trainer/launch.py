@@ -66,7 +66,7 @@ class Job:
         return cls(
             type(trainer),
             cfg,
-            {**overrides, "save_dir": str(trainer.save_dir)},
+            {**overrides, "save_dir": str(trainer.save_dir), "device": trainer.args.device},
             {event: list(handlers) for event, handlers in trainer.callbacks.items()},
             trainer.model,
             get(trainer.args.task),

@@ -192,7 +192,7 @@ class DetectionValidator(BaseValidator):
         self.confusion_matrix = ConfusionMatrix(self.names, self.args.task, save_matches=keep)
         im_files = self.dataloader.dataset.im_files
         self._names_of_images, self._image_root = unique_names(im_files), common_folder(im_files)
-        if self.args.save_txt:
+        if self.args.save_txt and rank() <= 0:
             for file in (self.save_dir / "labels").glob("*.txt"):
                 file.unlink()
 
