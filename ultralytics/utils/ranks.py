@@ -20,7 +20,16 @@ from torch import distributed as dist
 from ultralytics.errors import ConfigError, ConfigValueError, RankError
 from ultralytics.utils import environment
 
-__all__ = ["PREPARE_S", "TIMEOUT_VARIABLE", "Ranks", "SharedRanks", "join_ranks", "timeout_s"]
+__all__ = [
+    "PREPARE_S",
+    "TIMEOUT_VARIABLE",
+    "Ranks",
+    "SharedRanks",
+    "get_bytes",
+    "join_ranks",
+    "put_bytes",
+    "timeout_s",
+]
 
 Value = TypeVar("Value")
 
@@ -57,6 +66,19 @@ def timeout_s() -> float:
     if not seconds > 0:
         raise ConfigValueError(f"{TIMEOUT_VARIABLE}={text}: give a positive number of seconds")
     return seconds
+
+
+def put_bytes(store: Any, key: str, data: bytes) -> None:  # Any: torch.distributed.Store
+    """Put bytes of any length into a store; the key itself is written last and holds the number of pieces."""
+    pieces = [data[i : i + CHUNK] for i in range(0, len(data), CHUNK)]
+    for i, piece in enumerate(pieces):
+        store.set(f"{key}/{i}", piece)
+    store.set(key, str(len(pieces)))
+
+
+def get_bytes(store: Any, key: str) -> bytes:  # Any: torch.distributed.Store
+    """Bytes of `put_bytes`, once they are there."""
+    return b"".join(store.get(f"{key}/{i}") for i in range(int(store.get(key))))
 
 
 class Ranks:
@@ -140,7 +162,7 @@ class SharedRanks(Ranks):
         try:
             # Who is here has been given everything of the exchange before the last.
             self._forget(f"x{number - 2}/{self.rank}")
-            self._put(f"x{number}/{self.rank}", pickle.dumps((about, value)))
+            put_bytes(self.store, f"x{number}/{self.rank}", pickle.dumps((about, value)))
             limit = patience or self.limit
             return [self._receive(f"x{number}", r, about, limit) for r in range(self.count)]
         except dist.DistError as error:
@@ -162,13 +184,6 @@ class SharedRanks(Ranks):
             self.exchange(None, f"{about}, part {now + 1}", max(self.limit, PREPARE_S))
         return done[0]
 
-    def _put(self, key: str, data: bytes) -> None:
-        """Store bytes of any length; the key itself is written last and holds the number of pieces."""
-        pieces = [data[i : i + CHUNK] for i in range(0, len(data), CHUNK)]
-        for i, piece in enumerate(pieces):
-            self.store.set(f"{key}/{i}", piece)
-        self.store.set(key, str(len(pieces)))
-
     def _forget(self, key: str) -> None:
         if self.store.check([key]):
             for i in range(int(self.store.get(key))):
@@ -182,9 +197,8 @@ class SharedRanks(Ranks):
                 f"rank {whose} of {self.count} did not reach {about} within {limit:g} s: it died or is "
                 f"stuck ({TIMEOUT_VARIABLE} sets the limit)"
             )
-        data = b"".join(self.store.get(f"{key}/{i}") for i in range(int(self.store.get(key))))
         # Written by another process of this run, through the store of its launcher.
-        place, value = pickle.loads(data)  # nosec B301
+        place, value = pickle.loads(get_bytes(self.store, key))  # nosec B301
         if place != about:
             raise RankError(
                 f"rank {whose} is at {place!r} while rank {self.rank} is at {about!r}: a handler or "

@@ -1,8 +1,8 @@
 """Starting one process per device, from the process that was asked to train on several.
 
-torch's elastic launcher starts an importable function. What a rank needs goes to it through the pipe of its process:
-nothing is written for it, and what could not arrive is refused before anything is started. Specification chapter 40,
-section 16.
+torch's elastic launcher starts an importable function. What a rank needs it fetches from the memory of the process that
+launches: nothing is written to disk, and what could not arrive is refused before anything is started. Specification
+chapter 40, section 16.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from torch import distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from ultralytics.errors import ConfigTypeError, RankError
 from ultralytics.registry import Task, all_tasks, get, register
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.namespace import explicit_keys
+from ultralytics.utils.ranks import get_bytes, put_bytes
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "launch", "run_rank"]
 
+LOCALHOST = "127.0.0.1"
+JOB_KEY = "job"
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 WITHOUT_LAUNCH = "Define it at the top level of a module, or start the script with torchrun, where every rank runs it"
 
@@ -109,11 +114,39 @@ def _pack(thing: object, what: str) -> bytes:
         ) from error
 
 
+@dataclass(frozen=True)
+class Parcel:
+    """Where a job lies, and what proves that it is the one.
+
+    As an argument it would have to be read by one starting process before the next one can start.
+    """
+
+    port: int
+    digest: str
+
+    @classmethod
+    def send(cls, packed: bytes) -> tuple[Parcel, Any]:  # Any: torch.distributed.Store
+        """Lay a job out; it is there as long as the store is kept."""
+        store = dist.TCPStore(LOCALHOST, 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+        put_bytes(store, JOB_KEY, packed)
+        return cls(store.port, sha256(packed).hexdigest()), store
+
+    def open(self) -> Job:
+        """Fetch the job."""
+        store = dist.TCPStore(LOCALHOST, self.port, is_master=False)  # type: ignore[attr-defined]
+        packed = get_bytes(store, JOB_KEY)
+        if sha256(packed).hexdigest() != self.digest:
+            raise RankError(
+                "what the launching process left for its ranks has been changed by somebody"
+            )
+        job: Job = pickle.loads(packed)  # nosec B301: the very bytes that our parent wrote
+        return job
+
+
 @record
-def run_rank(packed: bytes) -> None:
+def run_rank(parcel: Parcel) -> None:
     """Entry of a started process."""
-    job: Job = pickle.loads(packed)  # nosec B301: bytes of our own parent, through its pipe
-    job.run()
+    parcel.open().run()
 
 
 def launch(job: Job, ranks: int) -> None:
@@ -128,6 +161,7 @@ def launch(job: Job, ranks: int) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     packed = job.packed()
+    parcel, kept = Parcel.send(packed)
     LOGGER.info(f"Starting {ranks} ranks, one process each")
     with (
         tempfile.TemporaryDirectory(prefix="ultralytics-ranks-") as notes,
@@ -140,17 +174,19 @@ def launch(job: Job, ranks: int) -> None:
             nproc_per_node=ranks,
             run_id=uuid4().hex,
             rdzv_backend="c10d",
-            rdzv_endpoint="127.0.0.1:0",  # the system gives a free port
-            local_addr="127.0.0.1",
+            rdzv_endpoint=f"{LOCALHOST}:0",  # the system gives a free port
+            local_addr=LOCALHOST,
             max_restarts=0,
             monitor_interval=0.1,
             start_method="spawn",
             logs_specs=DefaultLogsSpecs(log_dir=notes),  # where ranks leave the text of their error
         )
         try:
-            elastic_launch(config, run_rank)(packed)
+            elastic_launch(config, run_rank)(parcel)
         except ChildFailedError as error:
             raise RankError(_explain(error, ranks)) from None
+        finally:
+            del kept
 
 
 @contextmanager
