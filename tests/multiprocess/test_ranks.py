@@ -83,7 +83,7 @@ def test_a_failure_reaches_all_and_names_its_rank(guilty: int) -> None:
 
     found = together(work)
     assert isinstance(found.pop(guilty), KeyError)
-    assert [str(e) for e in found] == [f"rank {guilty} failed: KeyError: 'no such file'"] * 2
+    assert [str(e) for e in found] == [f"rank {guilty} of 3 failed: KeyError: 'no such file'"] * 2
     assert all(isinstance(e, RankError) for e in found)
 
 

@@ -255,7 +255,9 @@ class SharedRanks(Ranks):
         try:
             if _is_lost_connection(error):
                 return self._call_roll(error)
-            self.store.compare_set("failed", "", f"rank {self.rank} failed: {_brief(error)}")
+            self.store.compare_set(
+                "failed", "", f"rank {self.rank} of {self.count} failed: {_brief(error)}"
+            )
         except dist.DistError as lost:
             return self._lost_store("the end of a failed run", lost)
         return error
