@@ -77,6 +77,7 @@ BUILTINS = {
     "SourceError": FileNotFoundError,
     "CheckpointError": TypeError,
     "UnsafeCheckpoint": TypeError,
+    "RankError": RuntimeError,
     "ResumeError": ValueError,
     "DownloadError": ConnectionError,
     "MissingExtra": ImportError,
