@@ -71,7 +71,7 @@ def test_text_colour_follows_the_background() -> None:
     annotator = Annotator(np.zeros((9, 9, 3), np.uint8))
     assert annotator.get_txt_color(colors(0, bgr=True), (1, 1, 1)) == (255, 255, 255)
     assert annotator.get_txt_color(colors(1, bgr=True), (1, 1, 1)) == (104, 31, 17)
-    assert annotator.get_txt_color((9, 9, 9), (1, 1, 1)) == (1, 1, 1)
+    assert annotator.get_txt_color((90, 90, 90), (1, 1, 1)) == (1, 1, 1)
 
 
 def test_overlapping_tensor_masks_show_the_brightest_colour() -> None:
