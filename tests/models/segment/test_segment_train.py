@@ -18,6 +18,7 @@ from torch.testing import assert_close
 from ultralytics import YOLO
 from ultralytics.data import build_yolo_dataset
 from ultralytics.data.utils import check_det_dataset
+from ultralytics.errors import ConfigValueError
 from ultralytics.models.yolo.segment import SegmentationTrainer, SegmentationValidator
 from ultralytics.nn.tasks import DetectionModel, SegmentationModel, load_checkpoint, yaml_model_load
 from ultralytics.nn.tasks.checkpoint import read_exact_state
@@ -276,3 +277,16 @@ def test_networks_come_from_files_of_either_kind(
         assert_close(
             taken.model[0].conv.weight, given.model.model[0].conv.weight, rtol=1e-3, atol=1e-4
         )
+
+
+def test_a_trainer_without_anything_gives_networks_but_no_training(
+    narrow_file: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trainer = SegmentationTrainer()
+    made = trainer.get_model(cfg=narrow_file("yolo26n-seg.yaml"))
+    assert isinstance(made, SegmentationModel)
+    assert made.model[-1].nc == 80  # as the file says
+    with pytest.raises(ConfigValueError, match="train needs a model"):
+        trainer.train()
+    assert not list(tmp_path.rglob("weights"))

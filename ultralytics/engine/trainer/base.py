@@ -186,10 +186,12 @@ class BaseTrainer(TrainerHooks):
         if is_first_rank() and not self.ddp:
             add_integration_callbacks(self)
             self.run_callbacks("on_pretrain_routine_start")
-        if not self.args.model:
-            raise ConfigValueError(
-                "train needs a model: add model=FILE, for example model=yolo26n.pt"
-            )
+        if not self.args.model and not self.args.data:  # its methods can be used, `train` refuses
+            self.model, self.data = None, {}
+            self._remove_empty_folder()
+            self._reset_run_state()
+            return
+        self._require_model()
         self.model = check_model_file_from_stem(self.args.model)
         self.data = self.ranks.in_turn(self.get_dataset, "the check of the data set")
         if is_first_rank():
@@ -201,6 +203,12 @@ class BaseTrainer(TrainerHooks):
         if not self.resume and is_first_rank():
             self.csv.unlink(missing_ok=True)
         self._reset_run_state()
+
+    def _require_model(self) -> None:
+        if not self.args.model:
+            raise ConfigValueError(
+                "train needs a model: add model=FILE, for example model=yolo26n.pt"
+            )
 
     def _reset_run_state(self) -> None:
         self.validator: Any = None
@@ -267,6 +275,7 @@ class BaseTrainer(TrainerHooks):
         sent last.
         """
         try:
+            self._require_model()
             if self.ddp:
                 self._launch()
             else:
