@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from ultralytics.data.sources import files
 from ultralytics.engine.prediction.saving import Names, OldCrops, without_media_suffix
 from ultralytics.engine.prediction.tensors import as_input
+from ultralytics.engine.prediction.videos import VideoWriters
 from ultralytics.engine.predictor import BasePredictor
 from ultralytics.engine.results import Results
+from ultralytics.errors import ConfigValueError
 from ultralytics.models.yolo.detect.predict import DetectionPredictor
 
 NAMES = {0: "red", 1: "a/b"}
@@ -422,3 +424,57 @@ def test_only_crops_of_an_earlier_run_are_cleared(tmp_path: Path) -> None:
     old.clear("a")
     old.clear("a")
     assert sorted(p.name for p in (tmp_path / "dog").iterdir()) == ["a-3.jpg", "a-x.jpg", "ab.jpg"]
+
+
+def test_one_class_may_be_given_as_a_number(tmp_path: Path) -> None:
+    run = predictor(tmp_path, classes=1)
+    bright = np.full((64, 64, 3), 200, np.uint8)
+    assert [len(r) for r in run(source=bright)] == [1]
+    assert [len(r) for r in predictor(tmp_path, classes=0)(source=bright)] == [0]
+
+
+def test_pictures_of_other_channels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigValueError, match=r"image0\.jpg has 5 channels.* takes 3"):
+        predictor(tmp_path)(source=np.zeros((64, 64, 5), np.uint8))
+    with pytest.raises(ConfigValueError, match="has 1 channels"):
+        predictor(tmp_path)(source=torch.zeros(1, 1, 64, 64))
+
+
+def test_frames_of_another_size_are_fitted_to_the_video(tmp_path: Path) -> None:
+    writers = VideoWriters()
+    for size in ((48, 64), (24, 32), (96, 128)):
+        writers.write(tmp_path / "v", np.full((*size, 3), 120, np.uint8), 25.0)
+    writers.release()
+    assert count_frames(tmp_path / "v.avi") == 3
+    assert not [t for t in threading.enumerate() if t.name == "video writer"]
+
+
+def test_an_interrupted_run_leaves_a_whole_video(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = predictor(tmp_path, save=True)
+
+    def interrupt(p: BasePredictor) -> None:
+        if p.seen == 3:
+            raise KeyboardInterrupt
+
+    run.add_callback("on_predict_batch_end", interrupt)
+    with (
+        caplog.at_level(logging.INFO, logger="ultralytics"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        run(source=write_video(tmp_path / "v.avi"))
+    assert count_frames(tmp_path / "run" / "v.avi") == 3
+    assert "Results saved to" in caplog.text
+    assert not [t for t in threading.enumerate() if t.name in ("video writer", "read ahead")]
+
+
+def test_show_without_a_display(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr("ultralytics.utils.checks.system.env.LINUX", True)
+    with caplog.at_level(logging.WARNING, logger="ultralytics"):
+        run = predictor(tmp_path, show=True)
+    assert len(run(source=np.full((64, 64, 3), 9, np.uint8))) == 1
+    assert caplog.text.count("there is no display") == 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +14,13 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ultralytics.nn.backends.pytorch import PyTorchBackend
-from ultralytics.nn.tasks import DetectionModel
+from ultralytics.nn.tasks import (
+    DetectionModel,
+    OBBModel,
+    PoseModel,
+    SegmentationModel,
+    SemanticSegmentationModel,
+)
 from ultralytics.utils.plotting import class_activation_map, feature_visualization
 
 
@@ -88,6 +96,33 @@ def test_networks_of_the_library(tmp_path: Path, end2end: bool) -> None:
     with torch.no_grad():
         assert_close(output[0], backend(x)[0], atol=1e-3, rtol=1e-3)
     assert (tmp_path / "x_cam.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: SegmentationModel("yolo11n-seg.yaml", nc=3, verbose=False),
+        lambda: PoseModel("yolo11n-pose.yaml", nc=1, data_kpt_shape=(5, 3), verbose=False),
+        lambda: OBBModel("yolo11n-obb.yaml", nc=3, verbose=False),
+        lambda: SemanticSegmentationModel("yolo26n-sem.yaml", nc=3, verbose=False),
+    ],
+)
+def test_networks_of_other_tasks(tmp_path: Path, build: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    net: Any = build().eval()
+    picture = torch.rand(1, 3, 64, 64)
+    output = class_activation_map(net, picture.clone(), ["p.png"], tmp_path, classes=[0], topk=2)
+    assert_close(_tensors(output), _tensors(net(picture)), rtol=1e-4, atol=1e-4)
+    overlay = cv2.imread(str(tmp_path / "p_cam.jpg")).astype(int)
+    assert len(np.unique(overlay[..., 2] - overlay[..., 0])) > 20  # warm and cold places
+
+
+def _tensors(output: Any) -> list[Tensor]:
+    if isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, Tensor):
+        return [output.detach()]
+    return [tensor for part in output for tensor in _tensors(part)]
 
 
 def test_feature_maps(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ class BasePredictor(ResultWriter):
                 if run.stopped:
                     break
             failed = False
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt):  # the consumer has enough
             failed = False
             raise
         finally:

@@ -26,9 +26,11 @@ DEFAULT_CONF = 0.25
 
 
 def _settled(args: Any) -> Any:  # Any: namespace of checked settings
-    """Settings whose open choices are made: the confidence, and windows only where there is a display."""
+    """Settings whose open choices are made: confidence, classes as a list, windows only where there is a display."""
     if args.conf is None:
         args.conf = DEFAULT_CONF
+    if isinstance(args.classes, int):
+        args.classes = [args.classes]
     if args.show and not check_imshow(warn=True):
         LOGGER.warning("show=True has no effect: there is no display to open a window on.")
         args.show = False

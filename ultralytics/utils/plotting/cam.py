@@ -41,8 +41,8 @@ def class_activation_map(
     per place, the strongest of them over all levels.
 
     Args:
-        model: native network whose last layer is the head; its output holds (B, 4 + classes + ..., anchors), or
-            (B, rows, 6 or more) of an end-to-end head.
+        model: native network whose last layer is the head; its output holds (B, 4 + classes + ..., anchors),
+            (B, rows, 6 or more) of an end-to-end head, (B, classes), or logits (B, classes, h, w).
         im: NCHW input, RGB 0-1; a leaf that may be asked for gradients.
         paths: of the pictures; files are called `<stem>_cam.jpg`.
         save_dir: where they are written.
@@ -80,7 +80,14 @@ def class_activation_map(
 
 def _scores(output: Any, class_count: int, end2end: bool, classes: Sequence[int] | None) -> Tensor:
     """Confidence of every prediction, (B, predictions), still tied to the graph."""
-    first = output[0] if isinstance(output, (list, tuple)) else output
+    first = output
+    while isinstance(
+        first, (list, tuple)
+    ):  # predictions may come with prototypes, and both with raw outputs
+        first = first[0]
+    if first.ndim == 4:  # logits of every pixel
+        maps = first.softmax(dim=1) if first.shape[1] > 1 else first.sigmoid()
+        return (maps if classes is None else maps[:, list(classes)]).amax(dim=1).flatten(1)
     if first.ndim == 2:  # one row of class probabilities per picture
         return first if classes is None else first[:, list(classes)]
     if end2end:
