@@ -358,6 +358,7 @@ def test_which_errors_are_tried_again(
         memory_retries=tries,
         device=torch.device(device),
         batch_size=8,
+        is_shared=False,
     )
     assert recovery.can_shrink_batch(state, error) is expected  # type: ignore[arg-type]
 

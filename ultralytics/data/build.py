@@ -20,6 +20,7 @@ from ultralytics.data.fraction import get_split_fraction
 from ultralytics.data.samplers import (
     ContiguousDistributedSampler,
     EpochBatchSampler,
+    RankSampler,
     epoch_order,
 )
 from ultralytics.errors import ConfigValueError, NotAvailable
@@ -241,7 +242,7 @@ def build_dataloader(
     sampler: Any = None
     if rank != -1:
         sampler = (
-            DistributedSampler(dataset, environment.world_size(), rank, shuffle=True, seed=seed)
+            RankSampler(dataset, environment.world_size(), rank, shuffle=True, seed=seed)
             if shuffle
             else ContiguousDistributedSampler(dataset, environment.world_size(), rank=rank)  # type: ignore[arg-type]
         )

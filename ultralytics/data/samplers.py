@@ -102,6 +102,10 @@ class RankOrder:
         return [*whole, *islice(cycle(whole), missing)][self.rank :: self.ranks]
 
 
+class RankSampler(DistributedSampler[int]):
+    """Shuffled samples of one rank: every n-th one of the permutation that a single process would take."""
+
+
 class EpochBatchSampler(Sampler[list[int]]):
     """Endless stream of batches, epoch after epoch, that can be set to the start of any epoch."""
 
@@ -217,10 +221,9 @@ def epoch_order(
 ) -> Callable[[int], Sequence[int]]:
     """How a torch sampler orders the indexes of a given epoch.
 
-    Random and distributed samplers become functions of the epoch; any other one is asked anew for every epoch. A
-    distributed one takes every n-th sample of the permutation that a random one would give.
+    Random and distributed samplers become functions of the epoch; any other one is asked anew for every epoch.
     """
-    if isinstance(sampler, DistributedSampler) and sampler.shuffle:
+    if isinstance(sampler, RankSampler):
         return RankOrder(RandomOrder(size, seed), sampler.rank, sampler.num_replicas)
     if (
         isinstance(sampler, RandomSampler)
