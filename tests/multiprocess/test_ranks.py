@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 import torch
 from torch.distributed import HashStore
-from torch.utils.data import DistributedSampler
 
 from tests.multiprocess import parts
-from ultralytics.data.samplers import RandomOrder, epoch_order
+from ultralytics.data.samplers import RandomOrder, RankSampler, epoch_order
 from ultralytics.engine.trainer import parallel
 from ultralytics.engine.trainer.launch import Job
 from ultralytics.errors import ConfigError, ConfigTypeError, ConfigValueError, RankError
@@ -159,7 +158,7 @@ def test_ranks_share_the_order_of_one_process(size: int, ranks: int) -> None:
     whole = RandomOrder(size, 11)
     for epoch in (0, 3):
         shares = [
-            epoch_order(DistributedSampler(range(size), ranks, r), size, 11)(epoch)  # type: ignore[arg-type]
+            epoch_order(RankSampler(range(size), ranks, r), size, 11)(epoch)  # type: ignore[arg-type]
             for r in range(ranks)
         ]
         assert len({len(share) for share in shares}) == 1
