@@ -372,6 +372,8 @@ def test_ranks_together_measure_what_one_measures(
         process.join(120)
     assert [process.exitcode for process in ranks] == [0, 0]
     stats, seen = json.loads(out.read_text())
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name)
     whole = validator(batch=2)(model=mask_reader(shaken=True))
     assert stats == pytest.approx(whole)
     assert seen == len(SIZES_HW)
