@@ -23,7 +23,7 @@ from PIL import Image
 
 import ultralytics.hub as hub
 from ultralytics.errors import ConfigTypeError, DownloadError
-from ultralytics.events import EVENTS, EventBus
+from ultralytics.events import EVENTS
 from ultralytics.utils import dist, misc, patches, wrappers
 from ultralytics.utils.callbacks import base as callbacks
 from ultralytics.utils.cpu import CPUInfo
@@ -349,108 +349,11 @@ def test_this_processor_has_a_name() -> None:
 # ---------------------------------------------------------------- callbacks
 
 
-class Choices(dict[str, object]):
-    """Settings whose named keys the user has set."""
-
-    explicit: frozenset[str] = frozenset()
-
-    def is_explicit(self, key: str) -> bool:
-        return key in self.explicit
-
-
-class SomeTrainer:
-    """Owner of a table."""
-
-    def __init__(self) -> None:
-        self.callbacks = EventBus().callbacks
-
-
-@pytest.fixture
-def choices() -> Choices:
-    chosen = Choices(tensorboard=True, mlflow=True, wandb=False)
-    chosen.explicit = frozenset({"tensorboard", "wandb"})
-    return chosen
-
-
 def test_default_table_is_the_callers_own() -> None:
     table = callbacks.get_default_callbacks()
     assert set(table) == set(EVENTS)
     table["teardown"].append(print)
     assert callbacks.get_default_callbacks()["teardown"] == []
-
-
-def test_integrations_are_opt_in(choices: Choices, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ultralytics.utils.callbacks.tensorboard.find_spec", lambda name: True)
-    trainer = SomeTrainer()
-    callbacks.add_integration_callbacks(trainer, choices)
-    callbacks.add_integration_callbacks(trainer, choices)
-    added = {event: len(handlers) for event, handlers in trainer.callbacks.items() if handlers}
-    assert added == {
-        "on_pretrain_routine_end": 1,
-        "on_train_epoch_end": 1,
-        "on_fit_epoch_end": 1,
-        "teardown": 1,
-    }
-    other = SimpleNamespace(callbacks=EventBus().callbacks)
-    callbacks.add_integration_callbacks(other, choices)
-    assert not any(other.callbacks.values())
-    choices.explicit = frozenset()
-    untouched = SomeTrainer()
-    callbacks.add_integration_callbacks(untouched, choices)
-    assert not any(untouched.callbacks.values())
-
-
-def test_integrations_that_cannot_be_had_are_named(
-    choices: Choices, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("ultralytics.utils.callbacks.tensorboard.find_spec", lambda name: None)
-    choices.explicit = frozenset({"tensorboard", "mlflow"})
-    trainer = SomeTrainer()
-    with caplog.at_level(logging.WARNING, "ultralytics"):
-        callbacks.add_integration_callbacks(trainer, choices)
-    assert not any(trainer.callbacks.values())
-    assert "no mlflow integration" in caplog.text
-    assert "pip install 'ultralytics[logging]'" in caplog.text
-
-
-def test_tensorboard_writes_to_its_own_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ultralytics.utils.callbacks import tensorboard
-
-    written: list[tuple[str, float, int]] = []
-
-    class Writer:
-        def __init__(self, folder: str) -> None:
-            self.folder = folder
-
-        def add_scalar(self, name: str, value: float, step: int) -> None:
-            written.append((name, value, step))
-
-        def close(self) -> None:
-            written.append(("closed", 0, 0))
-
-    module = SimpleNamespace(SummaryWriter=Writer)
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr(tensorboard, "find_spec", lambda name: True)
-    trainer = SimpleNamespace(
-        save_dir="run",
-        epoch=4,
-        tloss={"box_loss": 1.0},
-        lr={"lr/pg0": 0.1},
-        metrics={"m": 2.0},
-        label_loss_items=lambda items, prefix: {f"{prefix}/{k}": v for k, v in items.items()},
-    )
-    chosen = tensorboard.handlers()
-    chosen["on_train_epoch_end"](trainer)  # before the writer exists: nothing
-    for event in ("on_pretrain_routine_end", "on_train_epoch_end", "on_fit_epoch_end", "teardown"):
-        chosen[event](trainer)
-    assert written == [
-        ("train/box_loss", 1.0, 5),
-        ("lr/pg0", 0.1, 5),
-        ("m", 2.0, 5),
-        ("closed", 0, 0),
-    ]
-    chosen["teardown"](trainer)
-    assert len(written) == 4
 
 
 # ---------------------------------------------------------------- uploads, dist, hub

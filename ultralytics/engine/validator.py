@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ultralytics.cfg import get_cfg, get_save_dir
 from ultralytics.errors import DatasetNotFound
 from ultralytics.events import CallbackTable, EventBus, Handler
+from ultralytics.utils.callbacks.run_logger import Loggers, forward
 from ultralytics.utils.environment import is_first_rank
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.gather import gather_from_ranks
@@ -86,6 +87,7 @@ class BaseValidator:
         self.stats: Any = None
         self.confusion_matrix: Any = None
         self.metrics: Any = None  # Any: the metric object of the task
+        self.loggers: Loggers = {}  # those of the trainer that asks
         self._reset(training=True)
 
     def _reset(self, training: bool) -> None:
@@ -152,6 +154,7 @@ class BaseValidator:
     def _borrow(self, trainer: Any) -> nn.Module:
         self.device = trainer.device
         self.data = trainer.data
+        self.loggers = getattr(trainer, "loggers", {})
         ending = trainer.epoch == trainer.epochs - 1
         self._draws = bool(self.args.plots) and (ending or trainer.stopper.possible_stop)
         network: nn.Module = trainer.ema.ema
@@ -306,7 +309,8 @@ class BaseValidator:
         self.events.emit(event, self)
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Report values of your own."""
+        """Report values of your own: they go to the log and to active loggers of the training."""
+        forward(self.loggers, values)
         LOGGER.info(", ".join(f"{name}={value:.6g}" for name, value in values.items()))
 
     def on_plot(self, name: str | Path, data: dict[str, Any] | None = None) -> None:

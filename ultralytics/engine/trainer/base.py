@@ -36,6 +36,7 @@ from ultralytics.events import EventBus, Handler
 from ultralytics.nn.tasks.globals import remember_classes
 from ultralytics.utils import YAML, environment
 from ultralytics.utils.callbacks import add_integration_callbacks
+from ultralytics.utils.callbacks.run_logger import Loggers, forward
 from ultralytics.utils.checks import check_imgsz, check_model_file_from_stem
 from ultralytics.utils.environment import is_first_rank, rank
 from ultralytics.utils.files import atomic_write
@@ -87,6 +88,7 @@ class BaseTrainer(TrainerHooks):
         optim.canonical_name(self.args.optimizer)
         self.events = EventBus(_callbacks)
         self.callbacks = self.events.callbacks
+        self.loggers: Loggers = {}  # open experiment loggers by setting
         self.ranks: Ranks = join_ranks()
         try:
             self._choose_devices()
@@ -261,8 +263,9 @@ class BaseTrainer(TrainerHooks):
         self.plots[Path(path)] = {"data": data, "timestamp": self.clock()}
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Report values of your own: they are logged and kept in `extra_metrics` for integrations."""
+        """Report values of your own: they go to the log, to `extra_metrics` and to active loggers."""
         self.extra_metrics.update(values)
+        forward(self.loggers, values)
         LOGGER.info(", ".join(f"{name}={value}" for name, value in values.items()))
 
     # ---------------------------------------------------------------- run

@@ -17,15 +17,16 @@ from ultralytics.utils.logging import LOGGER
 
 __all__ = ["add_integration_callbacks", "default_callbacks", "get_default_callbacks"]
 
-# setting -> module with `handlers`, or None where this version has none
-INTEGRATIONS: dict[str, str | None] = {
-    "clearml": None,
-    "comet": None,
-    "dvc": None,
-    "mlflow": None,
-    "raytune": None,
+# setting -> module with `handlers`
+INTEGRATIONS: dict[str, str] = {
+    "clearml": "ultralytics.utils.callbacks.clearml",
+    "comet": "ultralytics.utils.callbacks.comet",
+    "dvc": "ultralytics.utils.callbacks.dvc",
+    "mlflow": "ultralytics.utils.callbacks.mlflow",
+    "neptune": "ultralytics.utils.callbacks.neptune",
+    "raytune": "ultralytics.utils.callbacks.raytune",
     "tensorboard": "ultralytics.utils.callbacks.tensorboard",
-    "wandb": None,
+    "wandb": "ultralytics.utils.callbacks.wb",
 }
 
 default_callbacks: dict[str, list[Handler]] = {event: [] for event in EVENTS}
@@ -77,13 +78,7 @@ def add_integration_callbacks(instance: Owner, settings: Chosen | None = None) -
                     instance.callbacks[event].append(handler)
 
 
-def _handlers(name: str, module: str | None) -> Mapping[str, Handler]:
-    if module is None:
-        LOGGER.warning(
-            f"Setting {name}=True has no effect: this version has no {name} integration. "
-            f"Switch it off with: yolo settings {name}=False"
-        )
-        return {}
+def _handlers(name: str, module: str) -> Mapping[str, Handler]:
     load: Callable[[], Mapping[str, Handler]] = import_module(module).handlers
     try:
         return load()

@@ -1,71 +1,64 @@
-"""TensorBoard: losses, learning rates and metrics of each epoch as event files in the run folder.
+"""TensorBoard: losses, learning rates, metrics and the graph of the network as event files in the run folder.
 
-The writer lives on the trainer it writes for. A step is the number of finished epochs.
+A step is the number of finished epochs.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from copy import deepcopy
+from typing import Any
 
-from ultralytics.errors import MissingExtra
 from ultralytics.events import Handler
+from ultralytics.utils.callbacks.run_logger import RunLogger, handlers_of
 from ultralytics.utils.logging import LOGGER
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+__all__ = ["TensorBoardLogger", "handlers"]
 
-__all__ = ["handlers"]
 
-ATTRIBUTE = "tensorboard_writer"
+class TensorBoardLogger(RunLogger):
+    """Writer of event files."""
+
+    setting = "tensorboard"
+    package = "tensorboard"
+
+    def __init__(self, trainer: Any) -> None:  # Any: a trainer of any task
+        super().__init__(trainer)
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer: Any = SummaryWriter(str(trainer.save_dir))  # Any: torch leaves it untyped
+        LOGGER.info(f"TensorBoard: view with 'tensorboard --logdir {trainer.save_dir}'")
+        self._log_graph()
+
+    def log_numbers(self, values: Mapping[str, float], step: int) -> None:
+        """Scalars by name."""
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Write what is pending."""
+        self.writer.close()
+
+    def _log_graph(self) -> None:
+        """Graph of a copy of the network; one that cannot be traced is left out."""
+        import torch
+
+        from ultralytics.utils.torch_utils.wrapping import unwrap_model
+
+        model = deepcopy(unwrap_model(self.trainer.model)).eval()
+        first = next(model.parameters())
+        side = int(self.trainer.stride) * 2
+        channels = int(self.trainer.data.get("channels", 3))
+        image = torch.zeros(1, channels, side, side, dtype=first.dtype, device=first.device)
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")  # tracing warns about every Python number it meets
+                self.writer.add_graph(torch.jit.trace(model, image, strict=False), [])
+        except Exception as error:  # noqa: BLE001 - tracing fails in many ways, and only the graph is lost
+            LOGGER.warning(f"TensorBoard: the graph of this network is left out: {error}")
 
 
 def handlers() -> Mapping[str, Handler]:
-    """Handlers by event.
-
-    Raises:
-        MissingExtra: the tensorboard package is not installed.
-    """
-    if find_spec("tensorboard") is None:
-        raise MissingExtra("tensorboard is not installed: pip install 'ultralytics[logging]'")
-    return {
-        "on_pretrain_routine_end": _start,
-        "on_train_epoch_end": _write_training,
-        "on_fit_epoch_end": _write_metrics,
-        "teardown": _close,
-    }
-
-
-def _writer(trainer: Any) -> SummaryWriter | None:  # Any: a trainer
-    return getattr(trainer, ATTRIBUTE, None)
-
-
-def _start(trainer: Any) -> None:
-    from torch.utils.tensorboard import SummaryWriter
-
-    setattr(trainer, ATTRIBUTE, SummaryWriter(str(trainer.save_dir)))
-    LOGGER.info(f"TensorBoard: view with 'tensorboard --logdir {trainer.save_dir}'")
-
-
-def _write(trainer: Any, values: Mapping[str, float]) -> None:
-    writer = _writer(trainer)
-    if writer is not None:
-        for name, value in values.items():
-            writer.add_scalar(name, value, trainer.epoch + 1)
-
-
-def _write_training(trainer: Any) -> None:
-    _write(trainer, trainer.label_loss_items(trainer.tloss, prefix="train"))
-    _write(trainer, trainer.lr)
-
-
-def _write_metrics(trainer: Any) -> None:
-    _write(trainer, {**trainer.metrics, **getattr(trainer, "extra_metrics", {})})
-
-
-def _close(trainer: Any) -> None:
-    writer = _writer(trainer)
-    if writer is not None:
-        writer.close()
-        delattr(trainer, ATTRIBUTE)
+    """Handlers by event."""
+    return handlers_of(TensorBoardLogger)
