@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.cfg import get_cfg, get_save_dir
+from ultralytics.engine.tiled_validation import TiledImages
 from ultralytics.errors import DatasetNotFound
 from ultralytics.events import CallbackTable, EventBus, Handler
 from ultralytics.utils.callbacks.run_logger import Loggers, forward
@@ -53,6 +54,7 @@ class BaseValidator:
     """
 
     lowest_conf = 0.001  # when the user sets no `conf`; a task may say another
+    tile_predictor: Any = None  # Any: class of the predictor that reads tiles of large images
 
     def __init__(
         self,
@@ -217,6 +219,8 @@ class BaseValidator:
         self.init_metrics(unwrap_model(network))
         layout = _memory_format(network, self.device)
         timers = {stage: Profile(device=self.device) for stage in STAGES}
+        cuts = trainer is None and self.args.tile is not None
+        tiles = TiledImages(self, network) if cuts else None
         losses: dict[str, Tensor] = {}
         # On a CPU a thread that reads ahead would take turns with the threads of the network.
         reads_ahead = self.device.type != "cpu"
@@ -237,6 +241,8 @@ class BaseValidator:
                         _add(losses, network.loss(batch, outputs)[1])
                 with timers["postprocess"]:
                     found = self.postprocess(outputs)
+                if tiles is not None:
+                    found = self.with_tiles(found, tiles.of(batch, timers), batch)
             self.update_metrics(found, batch)
             if self._draws and self.batch_i < PLOTTED_BATCHES and is_first_rank():
                 self.plot_val_samples(batch, self.batch_i)
@@ -334,6 +340,10 @@ class BaseValidator:
     def postprocess(self, preds: Any) -> Any:
         """Predictions of a batch from the network's output."""
         return preds
+
+    def with_tiles(self, preds: Any, tiled: Mapping[int, Any], batch: Batch) -> Any:
+        """Predictions of a batch with those of some images, by their place, made of results of tiles."""
+        raise NotImplementedError("this validator takes no tiles; override with_tiles")
 
     def init_metrics(self, model: Any) -> None:
         """Prepare the metrics for a network."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from ultralytics.data import build_yolo_dataset
 from ultralytics.data.dataset import YOLODataset
+from ultralytics.models.rtdetr.predict import RTDETRPredictor
 from ultralytics.models.rtdetr.rows import select_rows
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.val import Prediction
@@ -29,6 +30,8 @@ class RTDETRDataset(YOLODataset):
 
 class RTDETRValidator(DetectionValidator):
     """Measures an RT-DETR network. Arguments are those of the base class."""
+
+    tile_predictor = RTDETRPredictor
 
     def build_dataset(self, img_path: Any, mode: str = "val", batch: int | None = None) -> Any:
         """Data set of a split, without augmentation."""

@@ -18,6 +18,7 @@ from ultralytics.data import ClassificationDataset, build_dataloader
 from ultralytics.data.utils import check_cls_dataset
 from ultralytics.engine.validator import BaseValidator, Batch
 from ultralytics.errors import DatasetError
+from ultralytics.models.yolo.classify.predict import ClassificationPredictor
 from ultralytics.models.yolo.detect.records import label_name
 from ultralytics.utils.gather import gather_from_ranks
 from ultralytics.utils.logging import LOGGER
@@ -36,6 +37,8 @@ class ClassificationValidator(BaseValidator):
         targets: true classes, one (B,) tensor per batch.
         pred: guessed classes, best first, one (B, up to 5) tensor per batch.
     """
+
+    tile_predictor = ClassificationPredictor
 
     def __init__(
         self,
@@ -105,6 +108,13 @@ class ClassificationValidator(BaseValidator):
         """(B, classes) probabilities."""
         probs: Tensor = preds[0] if isinstance(preds, (list, tuple)) else preds
         return probs
+
+    def with_tiles(self, preds: Tensor, tiled: Mapping[int, Any], batch: Batch) -> Tensor:
+        """Probabilities of a batch, those of some images the means over their tiles."""
+        preds = preds.clone()
+        for place, result in tiled.items():
+            preds[place] = result.probs.data
+        return preds
 
     def init_metrics(self, model: Any) -> None:
         """Names of a network; metrics start empty."""

@@ -44,6 +44,8 @@ def on_host(preds: list[Prediction], keys: Sequence[str]) -> list[Prediction]:
     """
     if not preds or preds[0]["conf"].device.type == "cpu":
         return preds
+    if len({_kinds(pred, keys) for pred in preds}) > 1:  # some come from tiles
+        return [on_host([pred], keys)[0] for pred in preds]
     counts = [len(pred["conf"]) for pred in preds]
     widths = [math.prod(preds[0][key].shape[1:]) for key in keys]
     rows = [
@@ -58,6 +60,11 @@ def on_host(preds: list[Prediction], keys: Sequence[str]) -> list[Prediction]:
         parts = zip(keys, block.split(widths, dim=1), strict=True)
         moved.append({**pred, **{key: part.reshape(pred[key].shape) for key, part in parts}})
     return moved
+
+
+def _kinds(pred: Prediction, keys: Sequence[str]) -> tuple[Any, ...]:
+    """Type and shape of the rows of every entry."""
+    return tuple((pred[key].dtype, pred[key].shape[1:]) for key in keys)
 
 
 def labels_on_host(batch: dict[str, Any], keys: Sequence[str]) -> dict[str, Tensor]:

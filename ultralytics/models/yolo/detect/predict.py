@@ -29,6 +29,7 @@ class DetectionPredictor(BasePredictor):
     has_columns = False
     trackable = True
     tileable = True
+    multi_label = False  # a box may be of several classes, as in a validation
     recovers_suppressed = True
 
     def postprocess(self, preds: Any, img: Tensor, orig_imgs: Any, **kwargs: Any) -> list[Results]:
@@ -60,6 +61,7 @@ class DetectionPredictor(BasePredictor):
             iou,
             args.classes,
             args.agnostic_nms,
+            self.multi_label,
             max_det=args.max_det,
             nc=len(self.model.names) if self.has_columns else 0,
             end2end=self.model.end2end,

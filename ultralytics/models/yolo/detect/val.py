@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ultralytics.data import build_dataloader, build_yolo_dataset
+from ultralytics.engine.tiled_validation import from_original
 from ultralytics.engine.validator import BaseValidator, Batch
 from ultralytics.errors import NotAvailable
 from ultralytics.geometry.boxes import xywh2xyxy, xyxy2xywh
@@ -27,6 +28,7 @@ from ultralytics.models.yolo.detect.host import (
     on_host,
     prepare_head,
 )
+from ultralytics.models.yolo.detect.predict import DetectionPredictor
 from ultralytics.models.yolo.detect.records import (
     by_size,
     category_ids,
@@ -77,6 +79,7 @@ class DetectionValidator(BaseValidator):
         drawn_keys: entries of a prediction that pictures show.
         coco_kinds: evaluators of a validation that stands alone, by the letter of what they measure.
         file_judges: evaluations against an annotation file, by their COCO name, in the order of the metric's kinds.
+        tile_predictor: class of the predictor that reads tiles of large images.
         annotation_file: annotations of COCO's own validation split.
     """
 
@@ -89,6 +92,7 @@ class DetectionValidator(BaseValidator):
     drawn_keys: tuple[str, ...] = ("bboxes", "conf", "cls")
     coco_kinds: ClassVar[Mapping[str, type[OverlapEvaluator]]] = {"B": CocoEvaluator}
     file_judges: ClassVar[Mapping[str, Callable[..., CocoNumbers]]] = {"bbox": evaluate_files}
+    tile_predictor: Any = DetectionPredictor  # Any: a predictor's class
     annotation_file = "instances_val2017.json"
 
     def __init__(
@@ -164,6 +168,29 @@ class DetectionValidator(BaseValidator):
         return [
             {"bboxes": x[:, :4], "conf": x[:, 4], "cls": x[:, 5], "extra": x[:, 6:]} for x in found
         ]
+
+    def with_tiles(self, preds: Any, tiled: Mapping[int, Any], batch: Batch) -> Any:
+        """Predictions of a batch, those of some images made of results of tiles."""
+        size_hw = batch["img"].shape[2:]
+        return [
+            self._of_result(tiled[si], pred, size_hw, batch["ratio_pad"][si])
+            if si in tiled
+            else pred
+            for si, pred in enumerate(preds)
+        ]
+
+    def _of_result(self, result: Any, pred: Prediction, size_hw: Any, ratio_pad: Any) -> Prediction:
+        """A result in original pixels as a prediction in pixels of the network input.
+
+        Args:
+            result: of the image.
+            pred: prediction of the whole image, which is replaced.
+            size_hw: of the network input.
+            ratio_pad: how the image lies in it.
+        """
+        boxes = result.boxes.xyxy.clone()
+        moved = scale_boxes(result.orig_shape, boxes, size_hw, from_original(ratio_pad))
+        return {"bboxes": moved, "conf": result.boxes.conf, "cls": result.boxes.cls}
 
     def init_metrics(self, model: Any) -> None:
         """Names and settings of a network and a data set; metrics start empty."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ultralytics.engine.tiled_validation import from_original
 from ultralytics.engine.validator import Batch
 from ultralytics.geometry.letterbox import scale_rotated
 from ultralytics.geometry.rotated import batch_probiou, wrap_angles, xywhr2xyxyxyxy
@@ -19,6 +20,7 @@ from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.records import image_id
 from ultralytics.models.yolo.detect.val import Prediction
 from ultralytics.models.yolo.obb.merge import merge_tiles, write_dota_files
+from ultralytics.models.yolo.obb.predict import OBBPredictor
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.metrics.coco import CocoNumbers, OverlapEvaluator
 from ultralytics.utils.metrics.detection import DetMetrics, OBBMetrics
@@ -40,6 +42,7 @@ class OBBValidator(DetectionValidator):
     coco_kinds: ClassVar[Mapping[str, type[OverlapEvaluator]]] = {}
     file_judges: ClassVar[Mapping[str, Callable[..., CocoNumbers]]] = {}
     lowest_conf = 0.01
+    tile_predictor = OBBPredictor
 
     def init_metrics(self, model: Any) -> None:
         """As for boxes; sets `is_dota`."""
@@ -51,6 +54,11 @@ class OBBValidator(DetectionValidator):
         """bboxes (N, 5) xywhr, conf and cls of every image, best first."""
         found = super().postprocess(preds)
         return [{**x, "bboxes": torch.cat((x["bboxes"], x.pop("extra")), dim=1)} for x in found]
+
+    def _of_result(self, result: Any, pred: Prediction, size_hw: Any, ratio_pad: Any) -> Prediction:
+        boxes = (result.orig_shape, result.obb.xywhr, size_hw, from_original(ratio_pad))
+        moved = wrap_angles(scale_rotated(*boxes))
+        return {"bboxes": moved, "conf": result.obb.conf, "cls": result.obb.cls}
 
     def _target_boxes(self, boxes: Tensor, height: int, width: int) -> Tensor:
         return boxes * torch.tensor([width, height, width, height, 1])

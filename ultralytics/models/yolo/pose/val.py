@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from ultralytics.data.keypoints import check_keypoints, keypoint_shape
+from ultralytics.engine.tiled_validation import from_original
 from ultralytics.engine.validator import Batch
 from ultralytics.errors import DatasetError
 from ultralytics.geometry.keypoints import AREA_SHARE, coco_oks, kpt_iou, oks_sigmas
 from ultralytics.geometry.letterbox import scale_boxes, scale_coords
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.val import Prediction
+from ultralytics.models.yolo.pose.predict import PosePredictor
 from ultralytics.utils.metrics.coco import (
     CocoEvaluator,
     CocoNumbers,
@@ -57,6 +59,7 @@ class PoseValidator(DetectionValidator):
         "bbox": evaluate_files,
         "keypoints": evaluate_pose_files,
     }
+    tile_predictor = PosePredictor
     annotation_file = "person_keypoints_val2017.json"
 
     def _check_data(self) -> Any:
@@ -82,6 +85,12 @@ class PoseValidator(DetectionValidator):
             {**x, "keypoints": x.pop("extra").reshape(len(x["conf"]), *self.kpt_shape)}
             for x in found
         ]
+
+    def _of_result(self, result: Any, pred: Prediction, size_hw: Any, ratio_pad: Any) -> Prediction:
+        found = super()._of_result(result, pred, size_hw, ratio_pad)
+        points = result.keypoints.data.clone()
+        moved = scale_coords(result.orig_shape, points, size_hw, from_original(ratio_pad))
+        return {**found, "keypoints": moved}
 
     def _prepare_batch(self, si: int, batch: Batch) -> Batch:
         """Also labelled keypoints (G, K, 3) in pixels of the network input."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from ultralytics.geometry.mask_crops import MaskGrid, decode_runs
 from ultralytics.geometry.polygon_rle import polygon_masks
@@ -20,6 +23,7 @@ __all__ = [
     "LabelOutlines",
     "best_of_each_class",
     "masks_of_boxes",
+    "protos_of_masks",
     "split_outputs",
     "target_maps",
 ]
@@ -47,6 +51,31 @@ def masks_of_boxes(pred: dict[str, Tensor], boxes: Tensor, grid: MaskGrid) -> Ru
         v.detach().cpu().float().numpy() for v in (pred["proto"], pred["coefficients"], boxes)
     ]
     return decode_runs(arrays[0], arrays[1], arrays[2], grid)
+
+
+def protos_of_masks(
+    masks: NDArray[np.uint8],
+    size_hw: Sequence[int],
+    ratio_pad: Sequence[Sequence[float]],
+    grid: Sequence[int],
+) -> Tensor:
+    """One prototype (N, *grid) per mask: the share of a cell that it covers, less one half.
+
+    Args:
+        masks: (N, h, w) in pixels of the original image.
+        size_hw: of the network input.
+        ratio_pad: ((gain_y, gain_x), (pad_x, pad_y)) from the image to the network input.
+        grid: rows and columns of the prototypes.
+    """
+    (gain_y, gain_x), (left, top) = ratio_pad[0], (int(side) for side in ratio_pad[1])
+    protos = torch.zeros(len(masks), *grid)
+    for proto, mask in zip(protos, masks, strict=True):
+        height, width = round(mask.shape[0] * gain_y), round(mask.shape[1] * gain_x)
+        placed = torch.zeros(1, int(size_hw[0]), int(size_hw[1]))
+        resized = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        placed[0, top : top + height, left : left + width] = torch.from_numpy(resized)
+        proto[:] = adaptive_avg_pool2d(placed, tuple(grid))[0] - 0.5
+    return protos
 
 
 def target_maps(masks: Tensor, index: int, rows: Tensor, overlap: bool) -> NDArray[Any]:

@@ -27,9 +27,11 @@ from ultralytics.models.yolo.segment.masks import (
     LabelOutlines,
     best_of_each_class,
     masks_of_boxes,
+    protos_of_masks,
     split_outputs,
     target_maps,
 )
+from ultralytics.models.yolo.segment.predict import SegmentationPredictor
 from ultralytics.utils.metrics.coco import CocoEvaluator, evaluate_files
 from ultralytics.utils.metrics.coco_masks import evaluate_mask_files
 from ultralytics.utils.metrics.detection import SegmentMetrics
@@ -49,6 +51,7 @@ class SegmentationValidator(DetectionValidator):
     host_keys = (*DetectionValidator.host_keys, "coefficients")
     drawn_keys = (*DetectionValidator.drawn_keys, "masks")
     coco_kinds = {"B": CocoEvaluator, "M": CocoEvaluator}
+    tile_predictor = SegmentationPredictor
     file_judges = {"bbox": evaluate_files, "segm": evaluate_mask_files}
 
     def init_metrics(self, model: Any) -> None:
@@ -68,6 +71,20 @@ class SegmentationValidator(DetectionValidator):
         for one, proto in zip(found, protos, strict=True):
             one["coefficients"], one["proto"] = one.pop("extra"), proto
         return found
+
+    def _of_result(
+        self, result: Any, pred: dict[str, Any], size_hw: Any, ratio_pad: Any
+    ) -> dict[str, Any]:
+        """Also masks: in original pixels as "runs", and as prototypes of their own on the grid of the network's."""
+        found: dict[str, Any] = super()._of_result(result, pred, size_hw, ratio_pad)
+        masks = torch.zeros(0, *result.orig_shape) if result.masks is None else result.masks.data
+        host = masks.cpu().numpy().astype(np.uint8)
+        grid = tuple(size_hw) if self._full_size else tuple(pred["proto"].shape[1:])
+        proto = protos_of_masks(host, size_hw, ratio_pad, grid).to(pred["proto"].device)
+        if not len(host):
+            return {**found, "coefficients": pred["coefficients"][:0], "proto": pred["proto"]}
+        eye = torch.eye(len(host), device=proto.device)
+        return {**found, "coefficients": eye, "proto": proto, "runs": RunMasks.from_masks(host)}
 
     # ---------------------------------------------------------------- one image
 
@@ -111,7 +128,7 @@ class SegmentationValidator(DetectionValidator):
     def scale_preds(self, predn: Prediction, pbatch: Batch) -> Prediction:
         """Predictions in pixels of the original image; where files are written, with their masks as "runs"."""
         scaled: dict[str, Any] = super().scale_preds(predn, pbatch)
-        if self._full_size:
+        if self._full_size and "runs" not in scaled:
             scaled["runs"] = self._image_masks(scaled, pbatch)
         return scaled
 
@@ -147,7 +164,7 @@ class SegmentationValidator(DetectionValidator):
         shown = []
         for pred in preds:
             clear = pred["conf"] > MATRIX_CONF  # the picture shows no others
-            one = {k: v if k == "proto" else v[clear] for k, v in pred.items()}
+            one = {k: v if k == "proto" else v[clear] for k, v in pred.items() if k != "runs"}
             size_hw = batch["img"].shape[2:]
             masks = process_mask(one.pop("proto"), one["coefficients"], one["bboxes"], size_hw)
             shown.append({**one, "masks": masks})

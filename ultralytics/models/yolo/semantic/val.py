@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ultralytics.data.dataset.semantic import add_polygon_background, has_mask_files
-from ultralytics.data.masks import inverse_table
+from ultralytics.data.masks import inverse_table, resize_map
 from ultralytics.engine.validator import Batch
 from ultralytics.geometry.class_maps import class_maps, scale_class_map
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.models.yolo.detect.records import common_folder
+from ultralytics.models.yolo.semantic.predict import SemanticSegmentationPredictor
 from ultralytics.utils.environment import rank
 from ultralytics.utils.gather import gather_from_ranks
 from ultralytics.utils.logging import LOGGER
@@ -39,8 +42,10 @@ class SemanticSegmentationValidator(DetectionValidator):
 
     task = "semantic"
     metric_type: Any = SemanticMetrics  # Any: not a kind of DetMetrics
+    tile_predictor = SemanticSegmentationPredictor
     coco_kinds: ClassVar[Mapping[str, Any]] = {}
     _size_hw: tuple[int, int] = (0, 0)  # of the targets of the batch
+    _tiled: Mapping[int, Any] = MappingProxyType({})  # results of tiles by place in the batch
     _raw: Any = None  # Any: the network's output of the batch, kept where maps are written
 
     def _check_data(self) -> Any:
@@ -65,10 +70,26 @@ class SemanticSegmentationValidator(DetectionValidator):
         self._raw = found if self.args.save_json and not self.training else None
         return class_maps(found, self._size_hw)
 
+    def with_tiles(self, preds: Any, tiled: Mapping[int, Any], batch: Batch) -> Any:
+        """Class maps of a batch, those of some images put together from tiles and placed like their targets."""
+        self._tiled = tiled
+        preds = preds.clone()
+        for place, result in tiled.items():
+            (gain_y, gain_x), (left, top) = batch["ratio_pad"][place]
+            height, width = (
+                round(result.orig_shape[0] * gain_y),
+                round(result.orig_shape[1] * gain_x),
+            )
+            ids = resize_map(result.semantic_mask.data.cpu().numpy(), (height, width))
+            rows, columns = slice(int(top), int(top) + height), slice(int(left), int(left) + width)
+            preds[place][rows, columns] = torch.from_numpy(ids).to(preds)
+        return preds
+
     def init_metrics(self, model: Any) -> None:
         """Names of a network; metrics start empty."""
         self.names = model.names
         self.nc = len(self.names)
+        self._tiled = {}
         self.metrics.names = self.names
         self.metrics.clear_stats()
         self._image_root = common_folder(self.dataloader.dataset.im_files)
@@ -159,7 +180,11 @@ class SemanticSegmentationValidator(DetectionValidator):
 
         table = inverse_table(self.data.get("label_mapping"))
         for i, im_file in enumerate(batch["im_file"]):
-            found = scale_class_map(preds[i], self._size_hw, batch["ori_shape"][i])
+            found = (
+                self._tiled[i].semantic_mask.data
+                if i in self._tiled
+                else scale_class_map(preds[i], self._size_hw, batch["ori_shape"][i])
+            )
             ids = found.cpu().numpy()
             ids = table[ids] if ids.dtype == np.uint8 else ids
             place = Path(im_file).relative_to(self._image_root).with_suffix(".png")
