@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco
 
 from tests.tiled import (
     OBJECTS,
@@ -57,14 +58,14 @@ def numbers_of(task: str, box: Any, size_hw: Any) -> list[float]:
     return head if task == "detect" else [*head, *low.tolist(), 2, *high.tolist(), 2]
 
 
-def write_set(folder: Path, task: str) -> Path:
-    """A set of the large picture and of a small part of it; returns the YAML."""
+def write_set(folder: Path, task: str, small: bool = True) -> Path:
+    """A set of the large picture and, if wanted, of a small part of it; returns the YAML."""
     for part in ("images", "labels"):
         (folder / part / "val").mkdir(parents=True)
     for name, image, objects in (
         ("large", picture(), OBJECTS),
         ("small", picture()[SMALL], OBJECTS[:2]),
-    ):
+    )[: 1 + small]:
         cv2.imwrite(str(folder / f"images/val/{name}.png"), image)
         lines = [[label, *numbers_of(task, box, image.shape[:2])] for label, *box in objects]
         text = "".join(" ".join(f"{v:.8g}" for v in line) + "\n" for line in lines)
@@ -87,7 +88,10 @@ def validate(kind: type[Any], network: Any, data: Any, folder: Path, **settings:
 
 @pytest.mark.parametrize("task", VALIDATORS)
 def test_every_object_of_a_large_image_counts(task: str, tmp_path: Path) -> None:
-    data = write_set(tmp_path / "set", task)
+    small = (
+        task != "segment"
+    )  # its plain masks need prototypes at stride 4, which the network has not
+    data = write_set(tmp_path / "set", task, small)
     settings = {"tile": TILE, "overlap": OVERLAP, "save_json": True, "save_txt": True}
     settings["plots"] = task == "segment"
     one, stats = validate(
@@ -96,7 +100,7 @@ def test_every_object_of_a_large_image_counts(task: str, tmp_path: Path) -> None
     for key in ("metrics/mAP50-95(B)", "metrics/mAP50-95(P)"):
         assert stats.get(key, 0.995) == pytest.approx(0.995), key
     assert "metrics/mAP50-95(B)" in stats
-    assert one.seen == 2
+    assert one.seen == 1 + small
     assert all(one.speed[stage] > 0 for stage in ("preprocess", "inference", "postprocess"))
     rows = json.loads((tmp_path / "run" / "predictions.json").read_text())
     large = [row for row in rows if row["image_id"] == "large"]
@@ -105,14 +109,10 @@ def test_every_object_of_a_large_image_counts(task: str, tmp_path: Path) -> None
     if task != "obb":
         found = {(row["category_id"], *(round(v) for v in row["bbox"])) for row in large}
         truth = {(c, x1, y1, x2 - x1, y2 - y1) for c, x1, y1, x2, y2 in OBJECTS}
-        assert {c for c, *_ in found} - {c for c, *_ in truth} <= {2}  # numbers start at 0 or 1
-        assert {box for _, *box in map(list, found) for box in [tuple(box)]} == {
-            tuple(box) for _, *box in truth
-        }
+        first = min(row["category_id"] for row in large)
+        assert {(c - first, *box) for c, *box in found} == truth
     if task == "segment":
         areas = sorted((x2 - x1) * (y2 - y1) for _, x1, y1, x2, y2 in OBJECTS)
-        from pycocotools import mask as coco
-
         assert sorted(int(coco.area(row["segmentation"])) for row in large) == areas
         assert one.metrics.coco_seg.ap == pytest.approx(1)  # in pixels of the files
         assert (tmp_path / "run" / "val_batch0_pred.jpg").is_file()

@@ -74,7 +74,7 @@ def protos_of_masks(
         placed = torch.zeros(1, int(size_hw[0]), int(size_hw[1]))
         resized = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
         placed[0, top : top + height, left : left + width] = torch.from_numpy(resized)
-        proto[:] = adaptive_avg_pool2d(placed, tuple(grid))[0] - 0.5
+        proto[:] = adaptive_avg_pool2d(placed, (int(grid[0]), int(grid[1])))[0] - 0.5
     return protos
 
 
