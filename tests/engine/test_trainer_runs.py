@@ -116,7 +116,11 @@ def test_files_of_a_run(args: Args, tmp_path: Path) -> None:
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     pictures = {"results.png", "labels.jpg"} | {f"train_batch{i}.jpg" for i in (0, 1, 2, 4, 5)}
     weights = {f"weights/{n}.pt" for n in ("last", "best", "epoch0", "epoch2")}
-    assert pictures | weights | {"args.yaml", "val_batch0_labels.jpg"} <= found
+    others = {"args.yaml", "val_batch0_labels.jpg", "report.html"}
+    assert pictures | weights | others <= found
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("<img") >= len(pictures)
+    assert "validation, inference" in page
     assert {p.name for p in trainer.plots} >= pictures
     whole, stripped = (
         torch_safe_load(folder / "weights" / f"{n}.pt")[0] for n in ("epoch2", "best")

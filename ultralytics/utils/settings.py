@@ -39,7 +39,11 @@ MARKS = "explicit"  # key of the file that lists what the user set; not part of 
 INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
 # Accepted when set, never written otherwise.
 FORMER_KEYS = ("hub", "neptune")
-OPTIONAL_KEYS: dict[str, type] = {**dict.fromkeys(FORMER_KEYS, bool), "weights_url": str}
+OPTIONAL_KEYS: dict[str, type] = {
+    **dict.fromkeys(FORMER_KEYS, bool),
+    "weights_url": str,
+    "report": bool,  # False: trainings write no report.html
+}
 
 
 def user_config_path(sub_dir: str = "Ultralytics") -> Path:

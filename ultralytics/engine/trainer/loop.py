@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ultralytics.engine.trainer import exact, parallel, recovery
+from ultralytics.engine.trainer.report import report_run
 from ultralytics.utils.environment import is_first_rank
 from ultralytics.utils.logging import LOGGER, colorstr
 from ultralytics.utils.torch_utils.wrapping import unwrap_model
@@ -294,5 +295,6 @@ def finish(trainer: BaseTrainer) -> None:
     if is_first_rank():
         if trainer.args.plots:
             trainer.plot_metrics()
+            report_run(trainer, seconds)
         trainer.run_callbacks("on_train_end")
     trainer._clear_memory()

@@ -58,7 +58,7 @@ class ClearmlLogger(RunLogger):
         for name, value in self.trainer.metrics.items():
             self.task.get_logger().report_single_value(name, float(value))
         best = Path(self.trainer.best)
-        if best.is_file():
+        if best.is_file() and not self.task.is_offline():  # an offline task cannot hold a model
             self.task.update_output_model(
                 model_path=str(best), model_name=str(self.trainer.args.name), auto_delete_file=False
             )

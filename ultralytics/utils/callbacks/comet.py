@@ -108,7 +108,7 @@ class CometLogger(RunLogger):
         matrix = getattr(self.trainer.validator, "confusion_matrix", None)
         if matrix is None:
             return
-        rows = matrix.matrix.T.tolist()  # ours has predictions in its rows, theirs has the truth
+        rows = matrix.matrix.T.astype(int)  # ours has predictions in its rows, theirs has the truth
         names = [*matrix.names.values()]
         labels = [*names, "background"][: len(rows)]
         self.experiment.log_confusion_matrix(matrix=rows, labels=labels, step=self.step)

@@ -34,7 +34,7 @@ class DvcliveLogger(RunLogger):
         self.live: Any = Live(  # Any: an optional package
             dir=str(Path(trainer.save_dir) / "dvclive"),
             save_dvc_exp=is_repository,
-            dvcyaml=None,
+            dvcyaml=False,  # it would be written beside the caller, not into the run
             report=None,
             monitor_system=False,
         )

@@ -6,13 +6,16 @@ A step is the number of finished epochs.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ultralytics.events import Handler
 from ultralytics.utils.callbacks.run_logger import RunLogger, handlers_of
 from ultralytics.utils.logging import LOGGER
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["TensorBoardLogger", "handlers"]
 
@@ -54,9 +57,35 @@ class TensorBoardLogger(RunLogger):
         try:
             with warnings.catch_warnings(), torch.no_grad():
                 warnings.simplefilter("ignore")  # tracing warns about every Python number it meets
-                self.writer.add_graph(torch.jit.trace(model, image, strict=False), [])
+                self.writer.add_graph(torch.jit.trace(tensors_only(model), image), [])
         except Exception as error:  # noqa: BLE001 - tracing fails in many ways, and only the graph is lost
-            LOGGER.warning(f"TensorBoard: the graph of this network is left out: {error}")
+            reason = str(error).strip().rpartition("\n")[2]
+            LOGGER.warning(f"TensorBoard: the graph of this network is left out: {reason}")
+
+
+def tensors_only(model: nn.Module) -> nn.Module:
+    """The network with all tensors of its output in one tuple, which is what tracing accepts."""
+    from torch import nn
+
+    class Flat(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+            return tuple(_tensors(self.model(image)))
+
+    return Flat()
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:  # Any: nested output of a network
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _tensors(part)
+    elif value is not None:
+        yield value
 
 
 def handlers() -> Mapping[str, Handler]:
