@@ -18,7 +18,6 @@ LACKING = [
     ("ultralytics.data", "GroundingDataset", "open-vocabulary"),
     ("ultralytics.data.explorer", "Explorer", "Explorer"),
     ("ultralytics.engine.exporter", "Exporter", "export"),
-    ("ultralytics.engine.tuner", "Tuner", "hyperparameters"),
     ("ultralytics.solutions", "ObjectCounter", "solutions"),
     ("ultralytics.utils.benchmarks", "benchmark", "benchmarks"),
 ]

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from ultralytics import YOLO
 from ultralytics.engine.model import Model
-from ultralytics.errors import CheckpointError, ConfigValueError, NotAvailable, ResumeError
+from ultralytics.errors import CheckpointError, ConfigValueError, ResumeError
 from ultralytics.events import EVENTS
 from ultralytics.nn import tasks
 from ultralytics.nn.tasks import DetectionModel, write_checkpoint, yaml_model_load
@@ -343,12 +343,7 @@ def test_nothing_to_resume_is_an_error() -> None:
         YOLO("yolo11n.yaml").train(resume=True)
 
 
-def test_several_data_sets_are_refused(weights: Path) -> None:
-    with pytest.raises(NotAvailable, match="several data sets"):
-        YOLO(weights).train(data=["a.yaml", "b.yaml"])
-
-
-@pytest.mark.parametrize("name", ["benchmark", "export", "tune"])
+@pytest.mark.parametrize("name", ["benchmark", "export"])
 def test_later_parts_say_so(name: str, weights: Path) -> None:
     with pytest.raises(NotImplementedError, match="not part of this version"):
         getattr(YOLO(weights), name)()

@@ -7,7 +7,6 @@ that meets an exported model instead of a network is refused where only a networ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from ultralytics.cfg.load import DEFAULT_CFG_DICT, get_cfg
 from ultralytics.data.sources.arrays import as_bgr
 from ultralytics.engine.facade import arguments, opening
 from ultralytics.engine.facade.guard import Guard
+from ultralytics.engine.facade.starting import prepare_trainer, starts_from_weights
+from ultralytics.engine.trainer.multi import MultiTrainer
 from ultralytics.errors import ConfigTypeError, NotAvailable, ResumeError
 from ultralytics.events import EVENTS, EventBus, Handler
 from ultralytics.nn import tasks
@@ -373,29 +374,24 @@ class Model(nn.Module):
 
         Args:
             trainer: class to use instead of the task's.
-            **kwargs: any training argument. `resume=True` continues the run of the opened weights.
+            **kwargs: any training argument. `resume=True` continues the run of the opened weights. A list as `data`
+                trains on each of its sets from the same weights and returns metrics by run.
         """
         configure_logging()
-        network = self._network()
-        if isinstance(kwargs.get("data"), (list, tuple)):
-            raise NotAvailable(
-                "training on several data sets in one call is not part of this version"
-            )
+        self._network()
         kind = trainer or self._smart_load("trainer")
-        args = self._training_arguments(kwargs)
-        starts_here = bool(self.ckpt) and not args.get("resume")
-        weights = self._starting_weights(args["pretrained"]) if starts_here else None
-        self.trainer = kind(overrides=args, _callbacks=self.callbacks)
-        if starts_here:
-            self.trainer.model = self.trainer.get_model(cfg=deepcopy(network.yaml), weights=weights)
-            self.model = self.trainer.model
-            self.predictor = None
+        args = self.training_arguments(kwargs)
+        if isinstance(args.get("data"), (list, tuple)):
+            return MultiTrainer(kind, args, self, self.callbacks).train()
+        self.trainer = prepare_trainer(self, kind, args)
+        if starts_from_weights(self, args):
+            self.model, self.predictor = self.trainer.model, None
         self.trainer.train()
         if is_first_rank():
             self._adopt_result()
         return self.metrics
 
-    def _training_arguments(self, call: Arguments) -> Arguments:
+    def training_arguments(self, call: Arguments) -> Arguments:
         resume = call.get("resume", False)
         if resume is True:
             if not self.ckpt_path:
@@ -413,14 +409,6 @@ class Model(nn.Module):
         args.setdefault("pretrained", self.overrides.get("pretrained", True))
         return args
 
-    def _starting_weights(self, pretrained: bool | str | Path) -> Any:  # Any: a task model
-        """Network to start from: none, the one of a named file, or the one held."""
-        if pretrained is False:
-            return None
-        if isinstance(pretrained, (str, Path)):
-            return tasks.load_checkpoint(opening.fetched(str(pretrained)))[0]
-        return self.model
-
     def _adopt_result(self) -> None:
         """Open the best weights of the finished run, else the last."""
         path = next((p for p in (self.trainer.best, self.trainer.last) if p.exists()), None)
@@ -430,6 +418,23 @@ class Model(nn.Module):
         self.overrides["model"] = str(path)
         measured = getattr(self.trainer.validator, "metrics", None)
         self.metrics = measured or (self.ckpt or {}).get("train_metrics")
+
+    def tune(
+        self, use_ray: bool = False, iterations: int = 300, *args: Any, **kwargs: Any
+    ) -> Any:  # Any: ResultGrid of Ray
+        """Search hyperparameters by training again and again; this object is not changed.
+
+        Args:
+            use_ray: let Ray Tune search, on one machine or several; its results are returned.
+            iterations: number of trainings.
+            *args: further positional arguments of `run_ray_tune`; only with `use_ray`.
+            **kwargs: any training argument; `space` holds ranges, name -> (low, high) or (low, high, gain).
+        """
+        from ultralytics.engine.tuner.start import start_search
+
+        configure_logging()
+        self._network()
+        return start_search(self, use_ray, iterations, args, kwargs)
 
     # ---------------------------------------------------------------- not in this version
 
@@ -446,12 +451,6 @@ class Model(nn.Module):
     def export(self, **kwargs: Any) -> str:
         """Write the network in a format of another runtime."""
         raise NotAvailable("export is not part of this version; the .pt weights run with predict")
-
-    def tune(self, use_ray: bool = False, iterations: int = 300, *args: Any, **kwargs: Any) -> None:
-        """Search hyperparameters."""
-        raise NotAvailable(
-            "tune is not part of this version; set hyperparameters as arguments of train"
-        )
 
     # ---------------------------------------------------------------- callbacks
 

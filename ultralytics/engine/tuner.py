@@ -1,5 +1,0 @@
-"""Search for hyperparameters: not in this version, and every name here says so."""
-
-from ultralytics._lazy import refuse
-
-__getattr__ = refuse(__name__, "the search for hyperparameters is")
