@@ -12,7 +12,7 @@ import sys
 import threading
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ultralytics.errors import UltralyticsError
 from ultralytics.utils.files import atomic_write
@@ -28,7 +28,7 @@ def main(request_file: str) -> int:
 
     What goes wrong is written to the file that the request calls `failure`.
     """
-    end_with_parent(sys.stdin.buffer)
+    end_with_parent(sys.stdin.fileno())
     request = json.loads(Path(request_file).read_text(encoding="utf-8"))
     try:
         facade = _named(request["facade"])(request["model"], task=request["task"])
@@ -47,11 +47,13 @@ def _named(path: str) -> Any:  # Any: a class
     return getattr(import_module(module), name)
 
 
-def end_with_parent(stream: BinaryIO) -> None:
-    """End this process, at once, when a stream that only its parent writes to ends."""
+def end_with_parent(descriptor: int) -> None:
+    """End this process, at once, when a pipe that only its parent writes to ends."""
 
     def watch() -> None:
-        while stream.read(1):
+        while os.read(
+            descriptor, 1
+        ):  # not through a buffer, whose lock a normal end would wait for
             pass
         os._exit(ORPHANED)
 
