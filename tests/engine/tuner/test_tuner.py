@@ -208,7 +208,7 @@ def files_of(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("space", "kind", "words"),
     [
-        ({"lrO": (0, 1)}, ConfigError, "lr0"),
+        ({"momentun": (0, 1)}, ConfigError, "momentum"),
         ({"optimizer": (0, 1)}, ConfigError, "numeric"),
         ({"mosaic": (0, 2)}, ConfigValueError, "mosaic"),
         (["lr0"], ConfigTypeError, "mapping"),
