@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ultralytics.cfg import DEFAULT_CFG_DICT, DEFAULT_CFG_PATH, tables
-from ultralytics.cfg.load import OUR_KEYS
+from ultralytics.cfg import DEFAULT_CFG_DICT, DEFAULT_CFG_PATH, get_cfg, tables
+from ultralytics.cfg.load import OUR_KEYS, own_setting
 from ultralytics.cfg.schema import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,9 +26,11 @@ def test_schema_is_what_the_generator_writes() -> None:
 
 def test_defaults_are_those_of_the_file_in_its_order() -> None:
     values = yaml.safe_load(DEFAULT_CFG_PATH.read_text(encoding="utf-8"))
+    ours = {name: values.pop(name) for name in OUR_KEYS}
     assert list(DEFAULT_CFG_DICT.items()) == list(values.items())
-    assert len(values) - len(OUR_KEYS) == 113
-    assert set(values) >= OUR_KEYS
+    assert len(values) == 113
+    assert {name: own_setting(get_cfg(), name) for name in OUR_KEYS} == ours
+    assert own_setting(get_cfg(overrides={"tile": 640}), "tile") == 640
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)

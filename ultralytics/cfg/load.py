@@ -30,20 +30,31 @@ __all__ = [
     "check_cfg",
     "check_dict_alignment",
     "get_cfg",
+    "own_setting",
 ]
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 # Any: argument values have many types; `checks` narrows them one by one.
-DEFAULT_CFG_DICT: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
-DEFAULT_CFG_KEYS = DEFAULT_CFG_DICT.keys()
-DEFAULT_CFG = IterableSimpleNamespace(**DEFAULT_CFG_DICT)
-EXTRA_KEYS = frozenset({"augmentations", "save_dir"})  # accepted, but not part of the file
-
-# Not of the interface; training does not read them, and checkpoints leave them out, so the original can continue a run.
+# Not of the interface: accepted everywhere, in the file of defaults, but not among the arguments of a run unless they
+# were given; checkpoints leave them out, so the original can continue a run.
 OUR_KEYS = frozenset({"tile", "overlap"})
 
+DEFAULT_CFG_DICT: dict[str, Any] = {
+    setting.name: setting.default for setting in SETTINGS if setting.name not in OUR_KEYS
+}
+DEFAULT_CFG_KEYS = DEFAULT_CFG_DICT.keys()
+DEFAULT_CFG = IterableSimpleNamespace(**DEFAULT_CFG_DICT)
+EXTRA_KEYS = OUR_KEYS | {"augmentations", "save_dir"}  # accepted, but not among the defaults
+
 Config = str | Path | Mapping[str, Any] | SimpleNamespace
+
+
+def own_setting(
+    args: Any, name: str
+) -> Any:  # Any: a namespace of arguments; values have many types
+    """The value of one of `OUR_KEYS`, or its default when the arguments do not hold it."""
+    return getattr(args, name, _BY_NAME[name].default)
 
 
 def cfg2dict(cfg: Config) -> dict[str, Any]:

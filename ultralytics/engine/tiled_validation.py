@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from ultralytics.cfg.load import OUR_KEYS, own_setting
 from ultralytics.data.verify import exif_size
 from ultralytics.errors import ConfigValueError
 from ultralytics.geometry.tiles import tile_windows
@@ -19,7 +20,7 @@ from ultralytics.utils.ops import Profile
 __all__ = ["TiledImages", "from_original"]
 
 TAKEN = (  # settings of the validation that hold for its tiles
-    *("task", "imgsz", "batch", "conf", "iou", "max_det", "augment", "rect", "tile", "overlap"),
+    *("task", "imgsz", "batch", "conf", "iou", "max_det", "augment", "rect"),
     *("channels_last", "nms"),
 )
 STAGES = ("preprocess", "inference", "postprocess")  # what a predictor times
@@ -41,9 +42,10 @@ class TiledImages:
         args = validator.args
         if validator.tile_predictor is None:
             raise ConfigValueError(
-                f"tile={args.tile} does not work with {type(validator).__name__}; leave tile out"
+                f"tile={own_setting(args, 'tile')} does not work with {type(validator).__name__}; leave tile out"
             )
         given = {name: getattr(args, name) for name in TAKEN}
+        given |= {name: own_setting(args, name) for name in OUR_KEYS}
         quiet = {"mode": "predict", "verbose": False, "save": False}
         merging = {"agnostic_nms": args.single_cls or args.agnostic_nms}
         where = {"save_dir": str(validator.save_dir)}
@@ -74,9 +76,9 @@ class TiledImages:
         else:
             with Image.open(batch["im_file"][place]) as picture:
                 width, height = exif_size(picture)
-        tile = self.args.tile
+        tile = own_setting(self.args, "tile")
         sides = tile if isinstance(tile, (list, tuple)) else [tile, tile]
-        return tile_windows((height, width), sides, self.args.overlap)
+        return tile_windows((height, width), sides, own_setting(self.args, "overlap"))
 
     def _head(self) -> Any:  # Any: the last layer of a network, or None
         backend = self.predictor.model

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.cfg import get_cfg, get_save_dir
+from ultralytics.cfg.load import own_setting
 from ultralytics.engine.tiled_validation import TiledImages
 from ultralytics.errors import DatasetNotFound
 from ultralytics.events import CallbackTable, EventBus, Handler
@@ -219,7 +220,7 @@ class BaseValidator:
         self.init_metrics(unwrap_model(network))
         layout = _memory_format(network, self.device)
         timers = {stage: Profile(device=self.device) for stage in STAGES}
-        cuts = trainer is None and self.args.tile is not None
+        cuts = trainer is None and own_setting(self.args, "tile") is not None
         tiles = TiledImages(self, network) if cuts else None
         losses: dict[str, Tensor] = {}
         # On a CPU a thread that reads ahead would take turns with the threads of the network.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ultralytics.cfg.deprecated import OLD_FLAGS
-from ultralytics.cfg.load import DEFAULT_CFG_DICT, check_dict_alignment
+from ultralytics.cfg.load import DEFAULT_CFG_DICT, OUR_KEYS, check_dict_alignment
 from ultralytics.cfg.paths import CFG_DIR
 from ultralytics.cfg.schema import SETTINGS
 from ultralytics.cfg.tables import MODES
@@ -274,7 +274,7 @@ def _command_word(word: str, following: str | None) -> bool:
 
 def _is_value_of(key: str, word: str) -> bool:
     """Whether the word after `--key` is its value rather than the next argument."""
-    if key not in DEFAULT_CFG_DICT and key not in OLD_FLAGS:
+    if key not in DEFAULT_CFG_DICT and key not in OUR_KEYS and key not in OLD_FLAGS:
         return False
     if word.startswith("--") or ("=" in word and word.partition("=")[0] in DEFAULT_CFG_DICT):
         return False

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ultralytics.cfg.load import own_setting
 from ultralytics.engine.prediction.batches import Batch
 from ultralytics.engine.prediction.run import Run
 from ultralytics.engine.prediction.tile_merge import Piece
@@ -31,9 +32,10 @@ def check_tiles(predictor: Any, settings: Any) -> None:  # Any: a predictor, its
     Raises:
         ConfigValueError: the predictor cannot merge tiles, or other settings ask for what tiles do not give.
     """
-    if settings.tile is None:
+    tile = own_setting(settings, "tile")
+    if tile is None:
         return
-    given = f"tile={settings.tile}"
+    given = f"tile={tile}"
     if not predictor.tileable:
         raise ConfigValueError(
             f"{given} does not work with {type(predictor).__name__}; leave tile out"
@@ -55,17 +57,18 @@ def cut(images: Any, settings: Any) -> list[tuple[Window, ...]] | None:
     Raises:
         ConfigValueError: a tensor is larger than a tile: it is a network input and not cut.
     """
-    if settings.tile is None:
+    tile, overlap = own_setting(settings, "tile"), own_setting(settings, "overlap")
+    if tile is None:
         return None
-    sides = settings.tile if isinstance(settings.tile, (list, tuple)) else [settings.tile] * 2
+    sides = tile if isinstance(tile, (list, tuple)) else [tile] * 2
     is_tensor = isinstance(images, Tensor)
     shapes = [tuple(image.shape[1:] if is_tensor else image.shape[:2]) for image in images]
-    windows = [tile_windows(shape, sides, settings.overlap) for shape in shapes]
+    windows = [tile_windows(shape, sides, overlap) for shape in shapes]
     if all(len(of_one) == 1 for of_one in windows):
         return None
     if is_tensor:
         raise ConfigValueError(
-            f"tile={settings.tile} cannot cut a tensor source of {shapes[0][0]} x {shapes[0][1]} pixels: "
+            f"tile={tile} cannot cut a tensor source of {shapes[0][0]} x {shapes[0][1]} pixels: "
             "a tensor is the network's input itself; give an array or leave tile out"
         )
     return windows

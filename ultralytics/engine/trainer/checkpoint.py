@@ -202,7 +202,7 @@ def strip_optimizer(
         ckpt[key] = None
     ckpt["epoch"] = -1
     merged = {**DEFAULT_CFG_DICT, **(ckpt.get("train_args") or {})}
-    ckpt["train_args"] = {k: merged[k] for k in DEFAULT_CFG_DICT if k not in OUR_KEYS}
+    ckpt["train_args"] = {k: merged[k] for k in DEFAULT_CFG_DICT}
     result = {**release_facts(), **ckpt, **(updates or {})}
     target = Path(s or f)
     write_checkpoint(result, target, exact=read_exact_state(f) if keep_exact else None)
