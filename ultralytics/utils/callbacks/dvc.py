@@ -30,11 +30,12 @@ class DvcliveLogger(RunLogger):
         from dvclive import Live
 
         here = Path.cwd()
+        folder = Path(trainer.save_dir) / "dvclive"
         is_repository = any((folder / ".dvc").is_dir() for folder in (here, *here.parents))
         self.live: Any = Live(  # Any: an optional package
-            dir=str(Path(trainer.save_dir) / "dvclive"),
+            dir=str(folder),
             save_dvc_exp=is_repository,
-            dvcyaml=False,  # it would be written beside the caller, not into the run
+            dvcyaml=str(folder / "dvc.yaml"),
             report=None,
             monitor_system=False,
         )
