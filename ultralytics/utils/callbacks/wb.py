@@ -34,6 +34,7 @@ class WandbLogger(RunLogger):
 
         self.wandb: Any = wandb  # Any: an optional package
         self.is_ours = wandb.run is None
+        self.last_step = 0
         self.run: Any = self._start() if self.is_ours else wandb.run
         if not self.is_ours:
             self.run.config.update(dict(vars(trainer.args)), allow_val_change=True)
@@ -75,8 +76,9 @@ class WandbLogger(RunLogger):
         )
 
     def _log(self, values: dict[str, Any], step: int) -> None:
-        if self.is_ours:
-            self.run.log(values, step=step)
+        if self.is_ours:  # values of a step before the last one would be dropped
+            self.last_step = max(self.last_step, step)
+            self.run.log(values, step=self.last_step)
         else:
             self.run.log({"epoch": step, **values})
 
