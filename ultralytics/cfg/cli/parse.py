@@ -223,7 +223,9 @@ def _example(key: str) -> str:
 
 def _unknown_word(word: str) -> Exception:
     if word in _LATER_WORDS:
-        return NotAvailable(f"'{word}' is not part of this version")
+        return NotAvailable(
+            f"'{word}' is not part of the command line; in Python: YOLO(...).{word}(data=...)"
+        )
     key = _FILE_HINTS.get(Path(word).suffix.lower())
     if key:
         return ConfigError(f"'{word}' has no argument name; did you mean {key}={word}?")

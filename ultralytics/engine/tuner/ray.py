@@ -216,14 +216,16 @@ def _optuna(kind: Callable[..., Any], seed: int) -> Any:
 
 def _scheduler(search_alg: Any, epochs: int, grace_period: int) -> Any:
     schedulers = import_module("ray.tune.schedulers")
+    # A trial that reports max_t is ended at once; one more lets full trainings finish their files.
+    limit = epochs + 1
     if search_alg == "bohb":
         return schedulers.HyperBandForBOHB(
-            time_attr="epoch", max_t=epochs, reduction_factor=REDUCTION
+            time_attr="epoch", max_t=limit, reduction_factor=REDUCTION
         )
     return schedulers.ASHAScheduler(
         time_attr="epoch",
-        max_t=epochs,
-        grace_period=max(1, min(grace_period, epochs)),
+        max_t=limit,
+        grace_period=max(1, min(grace_period, limit)),
         reduction_factor=REDUCTION,
     )
 
@@ -258,8 +260,16 @@ def run_trial(config: Mapping[str, Any], opened: Opened, args: Arguments) -> Non
         values = {key: float(value) for key, value in trainer.metrics.items()}
         tune.report({**values, "epoch": trainer.epoch + 1})
 
-    facade.add_callback("on_fit_epoch_end", report)
+    if not _is_reported():
+        facade.add_callback("on_fit_epoch_end", report)
     facade.train(**{**args, **config, "name": f"{args['name']}_{suffix}"})
+
+
+def _is_reported() -> bool:
+    """Whether the integration of Ray, if switched on, reports the metrics already."""
+    from ultralytics.utils.settings import SETTINGS
+
+    return SETTINGS.get("raytune") is True and SETTINGS.is_explicit("raytune")
 
 
 def _report(results: Any, metric: str) -> None:
