@@ -131,7 +131,9 @@ def test_a_run_leaves_what_the_interface_lists(trained: Path) -> None:
     late = {f"train_batch{i}.jpg" for i in (12, 13, 14)}  # first batches after closing mosaic
     assert (
         found
-        == {"args.yaml", "results.csv", "weights/best.pt", "weights/last.pt"} | pictures | late
+        == {"args.yaml", "results.csv", "report.html", "weights/best.pt", "weights/last.pt"}
+        | pictures
+        | late
     )
     with (folder / "results.csv").open(newline="") as file:
         header = next(csv.reader(file))
