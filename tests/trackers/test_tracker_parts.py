@@ -242,3 +242,19 @@ def test_tracks_follow_the_camera(angle: Any, size: Any, turned: Any) -> None:
     assert_allclose(track.mean[[0, 1, 4, 5]], (101.5, 50, 0.88, 2.01))
     assert_allclose(track.mean[[2, 3, 6, 7]], size, rtol=1e-4)
     assert turned is None or track.angle == pytest.approx(turned, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [KalmanFilterXYWH, KalmanFilterXYAH])
+def test_a_box_without_extent_can_be_followed(kind: type[Any]) -> None:
+    """Its noise is zero, so its covariance cannot be inverted; the sides that have extent are followed as ever."""
+    filter_ = kind()
+    flat, usual = ([50.0, 40.0, 0.0, h] for h in (0.0, 20.0))
+    mean, covariance = filter_.initiate(flat)
+    for step in range(1, 4):
+        mean, covariance = filter_.predict(mean, covariance)
+        mean, covariance = filter_.update(mean, covariance, [50.0 + step, 40.0, 0.0, 0.0])
+        assert np.isfinite(filter_.gating_distance(mean, covariance, np.array([flat]))).all()
+    assert np.isfinite(mean).all()
+    assert np.isfinite(covariance).all()
+    mean, covariance = filter_.update(*filter_.predict(*filter_.initiate(usual)), usual)
+    assert mean[:4] == pytest.approx(usual)

@@ -22,6 +22,14 @@ LEAST_NOISE = 0.05  # share of the measurement noise that full confidence leaves
 MOTION = np.eye(8) + np.eye(8, k=4)  # positions move by their velocities
 
 
+def _solve(spread: Floats, right: Floats) -> Floats:
+    """`spread` inverse times `right`; directions without any noise, those of a box without extent, give zero."""
+    try:
+        return np.linalg.solve(spread, right)
+    except np.linalg.LinAlgError:
+        return np.linalg.pinv(spread, hermitian=True) @ right
+
+
 class _BoxFilter:
     """What both filters share; children say how noise follows from a box."""
 
@@ -68,7 +76,7 @@ class _BoxFilter:
     ) -> tuple[Floats, Floats]:
         """State and covariance after a box (4,) was measured."""
         expected, spread = self.project(mean, covariance, confidence)
-        gain = np.linalg.solve(spread, covariance[:4]).T
+        gain = _solve(spread, covariance[:4]).T
         surprise = np.asarray(measurement, dtype=np.float64) - expected
         return mean + gain @ surprise, covariance - gain @ spread @ gain.T
 
@@ -99,7 +107,7 @@ class _BoxFilter:
             return np.asarray((gap**2).sum(axis=1))
         if metric != "maha":
             raise ValueError(f"metric={metric!r} is unknown; use 'maha' or 'gaussian'")
-        return np.asarray((gap * np.linalg.solve(spread[used, used], gap.T).T).sum(axis=1))
+        return np.asarray((gap * _solve(spread[used, used], gap.T).T).sum(axis=1))
 
 
 class KalmanFilterXYAH(_BoxFilter):
