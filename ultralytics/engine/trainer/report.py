@@ -59,7 +59,7 @@ def _machine(trainer: BaseTrainer) -> Mapping[str, object]:
 
     device = trainer.device
     facts: dict[str, object] = {
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",  # starts no process
         "processor": f"{get_cpu_info()}, {os.cpu_count()} threads",
         "memory": f"{psutil.virtual_memory().total / GIB:.1f} GiB",
         "device": str(device),

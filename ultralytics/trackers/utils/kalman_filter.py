@@ -25,9 +25,10 @@ MOTION = np.eye(8) + np.eye(8, k=4)  # positions move by their velocities
 def _solve(spread: Floats, right: Floats) -> Floats:
     """`spread` inverse times `right`; directions without any noise, those of a box without extent, give zero."""
     try:
-        return np.linalg.solve(spread, right)
+        return np.asarray(np.linalg.solve(spread, right), np.float64)
     except np.linalg.LinAlgError:
-        return np.linalg.pinv(spread, hermitian=True) @ right
+        inverse: Floats = np.linalg.pinv(spread, hermitian=True).astype(np.float64)
+        return inverse @ right
 
 
 class _BoxFilter:
