@@ -258,3 +258,14 @@ def test_a_box_without_extent_can_be_followed(kind: type[Any]) -> None:
     assert np.isfinite(covariance).all()
     mean, covariance = filter_.update(*filter_.predict(*filter_.initiate(usual)), usual)
     assert mean[:4] == pytest.approx(usual)
+
+
+def test_frames_without_points_are_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    motion = GMC(method="sparseOptFlow", downscale=1)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        found = motion.apply(rng.integers(0, 255, (48, 48, 3), np.uint8))
+        assert np.isfinite(found).all()
+    motion._affine(np.zeros((0, 2)), np.zeros((0, 2)))
+    motion._affine(np.zeros((0, 2)), np.zeros((0, 2)))
+    assert caplog.text.count("Too few points") == 1

@@ -9,32 +9,16 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from ultralytics import YOLO
 from ultralytics.cfg import get_cfg
 from ultralytics.data import build_yolo_dataset
 from ultralytics.data.utils import check_det_dataset
 from ultralytics.models.yolo.pose import PosePredictor, PoseTrainer, PoseValidator
-from ultralytics.nn.tasks import PoseModel, load_checkpoint, yaml_model_load
+from ultralytics.nn.tasks import PoseModel, load_checkpoint
 
 Args = dict[str, Any]
 METRICS = [f"metrics/{m}({k})" for k in "BP" for m in ("precision", "recall", "mAP50", "mAP50-95")]
-
-
-@pytest.fixture(scope="session")
-def narrow_file(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Writes the model file of a generation with few channels."""
-
-    def make(name: str) -> str:
-        content = yaml_model_load(name)
-        content["scales"] = {"n": [0.33, 0.125, 64]}
-        del content["yaml_file"]
-        file = tmp_path_factory.mktemp("models") / name
-        file.write_text(yaml.safe_dump(content))
-        return str(file)
-
-    return make
 
 
 @pytest.fixture
@@ -92,7 +76,7 @@ def test_a_run_of_each_generation(
 
 
 @pytest.mark.parametrize("name", ["yolo11n-pose.yaml", "yolo26n-pose.yaml"])
-def test_one_batch_is_learnt(name: str, narrow_file: Any, dotted: Path) -> None:
+def test_one_batch_is_learnt(name: str, narrow_file: Any, learn: Any, dotted: Path) -> None:
     torch.manual_seed(0)
     settings = get_cfg(overrides={"task": "pose", "imgsz": 64, "epochs": 10})
     data = check_det_dataset(dotted)
@@ -101,14 +85,7 @@ def test_one_batch_is_learnt(name: str, narrow_file: Any, dotted: Path) -> None:
     batch["img"] = batch["img"].float() / 255
     model = PoseModel(narrow_file(name), nc=1, data_kpt_shape=(3, 3), verbose=False)
     model.args = settings
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.004)
-    losses = []
-    for _ in range(25):
-        vector, items = model.loss(batch)
-        optimizer.zero_grad()
-        vector.sum().backward()
-        optimizer.step()
-        losses.append({"sum": vector.sum().item(), **{k: v.item() for k, v in items.items()}})
+    losses = learn(model, batch)
     assert all(math.isfinite(value) for step in losses for value in step.values())
     for kind in ("sum", "box_loss", "pose_loss", "cls_loss"):
         assert losses[-1][kind] < 0.8 * losses[0][kind], kind

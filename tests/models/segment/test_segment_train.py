@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch.testing import assert_close
 
 from ultralytics import YOLO
@@ -20,7 +19,7 @@ from ultralytics.data import build_yolo_dataset
 from ultralytics.data.utils import check_det_dataset
 from ultralytics.errors import ConfigValueError
 from ultralytics.models.yolo.segment import SegmentationTrainer, SegmentationValidator
-from ultralytics.nn.tasks import DetectionModel, SegmentationModel, load_checkpoint, yaml_model_load
+from ultralytics.nn.tasks import DetectionModel, SegmentationModel, load_checkpoint
 from ultralytics.nn.tasks.checkpoint import read_exact_state
 
 Args = dict[str, Any]
@@ -29,21 +28,6 @@ LOSSES = {
     "yolo26n-seg.yaml": ["box_loss", "seg_loss", "cls_loss", "l1_loss", "sem_loss"],
 }
 METRICS = [f"metrics/{m}({k})" for k in "BM" for m in ("precision", "recall", "mAP50", "mAP50-95")]
-
-
-@pytest.fixture(scope="session")
-def narrow_file(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Writes the model file of a generation with few channels."""
-
-    def make(name: str) -> str:
-        content = yaml_model_load(name)
-        content["scales"] = {"n": [0.33, 0.125, 64]}
-        del content["yaml_file"]
-        file = tmp_path_factory.mktemp("models") / name
-        file.write_text(yaml.safe_dump(content))
-        return str(file)
-
-    return make
 
 
 @pytest.fixture
@@ -128,7 +112,7 @@ def test_the_facade_takes_callbacks_and_a_trainer(narrow_file: Any, args: Args) 
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_one_batch_is_learnt(name: str, narrow_file: Any, ellipse_set: Path) -> None:
+def test_one_batch_is_learnt(name: str, narrow_file: Any, learn: Any, ellipse_set: Path) -> None:
     from ultralytics.cfg import get_cfg
 
     torch.manual_seed(0)
@@ -139,14 +123,7 @@ def test_one_batch_is_learnt(name: str, narrow_file: Any, ellipse_set: Path) -> 
     batch["img"] = batch["img"].float() / 255
     model = SegmentationModel(narrow_file(name), nc=2, verbose=False)
     model.args = settings
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.004)
-    losses = []
-    for _ in range(25):
-        vector, items = model.loss(batch)
-        optimizer.zero_grad()
-        vector.sum().backward()
-        optimizer.step()
-        losses.append({"sum": vector.sum().item(), **{k: v.item() for k, v in items.items()}})
+    losses = learn(model, batch)
     assert all(math.isfinite(value) for step in losses for value in step.values())
     for kind in ("sum", "box_loss", "seg_loss", "cls_loss"):
         assert losses[-1][kind] < 0.8 * losses[0][kind], kind

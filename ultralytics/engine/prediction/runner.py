@@ -38,19 +38,7 @@ def _settled(args: Any) -> Any:  # Any: namespace of checked settings
 
 
 class Runner:
-    """Settings, network and runs of a predictor.
-
-    Args:
-        cfg: settings, a file of them, or their table.
-        overrides: settings that replace those.
-        _callbacks: event name -> handlers; shared with the giver if it is a table of ours.
-
-    Attributes:
-        model: the network, once `setup_model` has run.
-        device: where it runs.
-        data: data set description that names classes, as given.
-        done_warmup: whether the network has run once.
-    """
+    """Settings, network and runs of a predictor; arguments and attributes are those of `BasePredictor`."""
 
     args = OfRun()
     save_dir = OfRun()

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.cfg import get_cfg, get_save_dir
+from ultralytics.cfg.load import own_setting
 from ultralytics.engine.trainer import (
     checkpoint,
     exact,
@@ -125,6 +126,8 @@ class BaseTrainer(TrainerHooks):
             "profile": self.args.profile,
             "quantize": self.args.quantize,
         }
+        if own_setting(self.args, "tile") is not None:
+            LOGGER.warning("tile has no effect on training; use it in val, predict and track.")
         for name, value in later.items():
             if value:
                 raise NotAvailable(f"{name}={value} is not available in training yet; leave it out")

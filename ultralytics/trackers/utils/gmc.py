@@ -45,6 +45,9 @@ class GMC:
             raise ValueError(f"Unknown GMC method: {method}; choose one of {', '.join(METHODS)}")
         self.method = None if name == "none" else name
         self.downscale = max(1, downscale)
+        self.has_warned = (
+            False  # once per sequence; the frames of a still or blank one would repeat it
+        )
         if name == "orb":
             self._detector: Any = cv2.FastFeatureDetector.create(20)
             self._extractor: Any = cv2.ORB.create()
@@ -153,7 +156,11 @@ class GMC:
         if len(old) > FEWEST_PAIRS:
             motion, _ = cv2.estimateAffinePartial2D(old, new, method=cv2.RANSAC)
         if motion is None:
-            LOGGER.warning("Too few points agree on the motion of the camera in this frame.")
+            if not self.has_warned:
+                self.has_warned = True
+                LOGGER.warning(
+                    "Too few points agree on the motion of the camera in a frame; it counts as still there."
+                )
             return np.eye(2, 3)
         motion[:, 2] *= self.downscale
         return np.asarray(motion, np.float64)
