@@ -267,3 +267,10 @@ def test_a_trainer_without_anything_gives_networks_but_no_training(
     with pytest.raises(ConfigValueError, match="train needs a model"):
         trainer.train()
     assert not list(tmp_path.rglob("weights"))
+
+
+def test_training_says_that_tiles_are_not_for_it(
+    narrow_file: Any, args: Args, caplog: pytest.LogCaptureFixture
+) -> None:
+    SegmentationTrainer(overrides=args | {"model": narrow_file("yolo11n-seg.yaml"), "tile": 64})
+    assert "tile has no effect on training" in caplog.text
