@@ -155,9 +155,9 @@ def test_without_validation_cells_stay_empty_until_the_end(args: Args, tmp_path:
         ({"freeze": 99}, ConfigValueError),
         ({"split": "test"}, DatasetError),
         ({"model": "nothing-here.pt"}, FileNotFoundError),
+        ({"quantize": 8}, NotAvailable),
         ({"model": None}, ConfigValueError),
         ({"device": "cpu,0"}, ConfigValueError),
-        ({"distill_model": "yolo11n.pt"}, NotAvailable),
         ({"lr": 0.1}, ConfigError),
     ],
 )

@@ -22,6 +22,7 @@ import pytest
 import torch
 
 from tests.multiprocess import parts
+from ultralytics import YOLO
 from ultralytics.errors import RankError
 from ultralytics.nn.tasks.checkpoint import read_exact_state
 from ultralytics.utils.ranks import TIMEOUT_VARIABLE
@@ -97,6 +98,22 @@ def test_detection_steps_as_one_process_that_sums_the_shares(run: Args) -> None:
     for row, expected in zip(rows(two), rows(one), strict=True):
         metrics = {k: v for k, v in expected.items() if k.startswith("metrics/")}
         assert {k: row[k] for k in metrics} == pytest.approx(metrics, abs=1e-4)
+
+
+def test_ranks_learn_from_a_teacher_with_equal_projections(
+    run: Args, networks: Path, tmp_path: Path
+) -> None:
+    teacher = tmp_path / "teacher.pt"
+    YOLO(networks / "tiny.yaml").save(teacher)
+    args = run | {"distill_model": str(teacher), "balance": 0.5, "layer_decay": 0.5, "dis": 50.0}
+    folder = train(parts.Detector, args | {"device": "cpu,cpu"})
+    alone = train(parts.Detector, args | {"device": "cpu", "name": "alone"})
+    assert weights(folder).keys() == weights(alone).keys()
+    assert any(name.startswith("projector.") for name in weights(folder))
+    for row, expected in zip(rows(folder), rows(alone), strict=True):
+        # the mean over two halves of a batch is near to that of the batch; the start is the same
+        assert row["train/dis_loss"] == pytest.approx(expected["train/dis_loss"], rel=0.2)
+        assert row["val/dis_loss"] == 0
 
 
 def test_uneven_sets_and_an_empty_share(run: Args) -> None:

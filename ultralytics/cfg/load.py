@@ -38,14 +38,15 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 # Any: argument values have many types; `checks` narrows them one by one.
 # Not of the interface: accepted everywhere, in the file of defaults, but not among the arguments of a run unless they
 # were given; checkpoints leave them out, so the original can continue a run.
-OUR_KEYS = frozenset({"tile", "overlap"})
+OUR_KEYS = frozenset({"tile", "overlap", "layer_decay", "balance"})
 
 DEFAULT_CFG_DICT: dict[str, Any] = {
     setting.name: setting.default for setting in SETTINGS if setting.name not in OUR_KEYS
 }
 DEFAULT_CFG_KEYS = DEFAULT_CFG_DICT.keys()
 DEFAULT_CFG = IterableSimpleNamespace(**DEFAULT_CFG_DICT)
-EXTRA_KEYS = OUR_KEYS | {"augmentations", "save_dir"}  # accepted, but not among the defaults
+OBJECT_KEYS = frozenset({"augmentations", "loss", "transforms"})  # of Python objects
+EXTRA_KEYS = OUR_KEYS | OBJECT_KEYS | {"save_dir"}  # accepted, but not among the defaults
 
 Config = str | Path | Mapping[str, Any] | SimpleNamespace
 

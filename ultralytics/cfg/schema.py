@@ -628,6 +628,15 @@ SETTINGS = (
         high=1,
     ),
     Setting(
+        name="layer_decay",
+        default=1.0,
+        kind="share",
+        modes="train",
+        help="factor of the learning rate from each layer to the one before it, counted from the head",
+        low=0,
+        high=1,
+    ),
+    Setting(
         name="distill_model",
         default=None,
         kind="own",
@@ -658,6 +667,15 @@ SETTINGS = (
         modes="train",
         help="weight of the class loss",
         low=0,
+    ),
+    Setting(
+        name="balance",
+        default=0.0,
+        kind="share",
+        modes="train",
+        help="show images of rarer classes more often: exponent of the inverse class frequency",
+        low=0,
+        high=1,
     ),
     Setting(
         name="cls_pw",

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, RandomSampler
 
+from ultralytics.data.balance import image_weights
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.fraction import get_split_fraction
 from ultralytics.data.samplers import (
@@ -61,19 +62,31 @@ class InfiniteDataLoader(DataLoader[Any]):
     passes follow one another. Indexes of shuffled or augmented data carry the seed of their sample.
     """
 
-    def __init__(self, *args: Any, order_seed: int | None = None, **kwargs: Any) -> None:
-        """Args: as DataLoader; order_seed: seed of order and samples, default: that of `generator`, or 0."""
+    def __init__(
+        self,
+        *args: Any,
+        order_seed: int | None = None,
+        weights: Sequence[float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Describe the loader.
+
+        Args:
+            *args, **kwargs: as DataLoader.
+            order_seed: seed of order and samples, default: that of `generator`, or 0.
+            weights: how often each sample comes relative to the others, when shuffled; default: equally often.
+        """
         generator = kwargs.get("generator")
         if order_seed is None:
             order_seed = generator.initial_seed() if generator is not None else 0
         super().__init__(*args, **kwargs)
         self._stream: Any = None  # Any: torch's private iterator class
-        self._batches = self._make_batches(order_seed)
+        self._batches = self._make_batches(order_seed, weights)
         self._position = 0
         if self._batches is not None:
             object.__setattr__(self, "batch_sampler", self._batches)
 
-    def _make_batches(self, seed: int) -> EpochBatchSampler | None:
+    def _make_batches(self, seed: int, weights: Sequence[float] | None) -> EpochBatchSampler | None:
         """Endless batches in the order of the sampler; None for data sets that are streams themselves."""
         if self.batch_size is None or not hasattr(self.dataset, "__len__"):
             return None
@@ -82,7 +95,7 @@ class InfiniteDataLoader(DataLoader[Any]):
             getattr(self.dataset, "augment", False)
         )
         return EpochBatchSampler(
-            epoch_order(sampler, len(self.dataset), seed),
+            epoch_order(sampler, len(self.dataset), seed, weights),
             self.batch_size,
             self.drop_last,
             seed,
@@ -216,6 +229,7 @@ def build_dataloader(
     drop_last: bool = False,
     pin_memory: bool = True,
     device: str | torch.device = "cuda",
+    balance: float = 0.0,
 ) -> InfiniteDataLoader:
     """Loader of a data set (spec 30, 6.2).
 
@@ -230,13 +244,18 @@ def build_dataloader(
         drop_last: leave out an incomplete last batch, if a whole one remains.
         pin_memory: page-locked batches; only done when an accelerator takes them.
         device: where batches go.
+        balance: show images of rare classes more often, see `data.balance`.
 
     Raises:
-        ConfigValueError: an empty data set or a batch below 1.
+        ConfigValueError: an empty data set, a batch below 1, or `balance` without `shuffle` or without labels.
     """
     total = len(dataset)  # type: ignore[arg-type]  # map-style data sets have a length
     if total == 0 or batch < 1:
         raise ConfigValueError(f"cannot make batches of {batch} from {total} images")
+    if balance and not shuffle:
+        raise ConfigValueError(
+            f"balance={balance} needs shuffled images, which rect=True rules out"
+        )
     batch = min(batch, total)
     seed = torch.initial_seed() - environment.rank() - 1
     sampler: Any = None
@@ -268,5 +287,6 @@ def build_dataloader(
         generator=generator,
         # The order of a single process on every rank, which takes its share of it.
         order_seed=(GENERATOR_BASE - 1 + seed) % 2**64,
+        weights=image_weights(dataset, balance).tolist() if balance else None,
         drop_last=drop_last and per_rank > batch and per_rank % batch != 0,
     )

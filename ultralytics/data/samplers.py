@@ -19,6 +19,8 @@ from torch.utils.data import (
     SequentialSampler,
 )
 
+from ultralytics.data.balance import BalancedOrder
+
 __all__ = ["ContiguousDistributedSampler", "EpochBatchSampler", "SampleIndex", "sample_seed"]
 
 MASK64 = (1 << 64) - 1
@@ -217,20 +219,25 @@ class EpochBatchSampler(Sampler[list[int]]):
 
 
 def epoch_order(
-    sampler: Sampler[int] | Any, size: int, seed: int
+    sampler: Sampler[int] | Any,
+    size: int,
+    seed: int,
+    weights: Sequence[float] | None = None,
 ) -> Callable[[int], Sequence[int]]:
     """How a torch sampler orders the indexes of a given epoch.
 
-    Random and distributed samplers become functions of the epoch; any other one is asked anew for every epoch.
+    Random and distributed samplers become functions of the epoch, which `weights` of the indexes make a
+    `BalancedOrder`; any other one is asked anew for every epoch.
     """
+    shuffled = RandomOrder(size, seed) if weights is None else BalancedOrder(weights, seed)
     if isinstance(sampler, RankSampler):
-        return RankOrder(RandomOrder(size, seed), sampler.rank, sampler.num_replicas)
+        return RankOrder(shuffled, sampler.rank, sampler.num_replicas)
     if (
         isinstance(sampler, RandomSampler)
         and sampler.num_samples == size
         and not sampler.replacement
     ):
-        return RandomOrder(size, seed)
+        return shuffled
     if isinstance(sampler, SequentialSampler):
         return lambda epoch: range(size)
     if hasattr(sampler, "set_epoch"):

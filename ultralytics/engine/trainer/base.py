@@ -26,9 +26,11 @@ from ultralytics.engine.trainer import (
     freezing,
     loop,
     memory,
+    objects,
     optim,
     parallel,
     resume,
+    teacher,
 )
 from ultralytics.engine.trainer.hooks import TrainerHooks
 from ultralytics.engine.trainer.schedule import Schedule, decay_function, nominal_accumulation
@@ -85,6 +87,9 @@ class BaseTrainer(TrainerHooks):
         self.clock: Callable[[], float] = time.time
         self.given = (cfg, dict(overrides or {}))
         self.args = self._resolve_args(cfg, dict(overrides or {}))
+        self.objects = objects.take(self.args)
+        objects.check_resumed(self._resume_point, self.objects)
+        teacher.check_request(self)
         self._refuse_what_is_missing()
         optim.canonical_name(self.args.optimizer)
         self.events = EventBus(_callbacks)
@@ -122,7 +127,6 @@ class BaseTrainer(TrainerHooks):
 
     def _refuse_what_is_missing(self) -> None:
         later = {
-            "distill_model": self.args.distill_model,
             "profile": self.args.profile,
             "quantize": self.args.quantize,
         }
@@ -336,6 +340,7 @@ class BaseTrainer(TrainerHooks):
         self.precision = self._agree_on_precision()
         self.amp = self.precision.is_mixed
         self.scaler = self.precision.scaler()
+        self.model = teacher.add_to(self)
         if self.args.compile:
             self.model = attempt_compile(self.model, self.device, self.args.compile)
         if self.batch_size < 1:
@@ -343,6 +348,7 @@ class BaseTrainer(TrainerHooks):
         self.batch_size = int(self.batch_size)
         self._build_train_pipeline()
         self.validator = self.get_validator()
+        teacher.name_loss(self)
         if self.is_shared:
             self.validator.args.device = str(self.device)
         self.set_class_weights()
@@ -459,7 +465,8 @@ class BaseTrainer(TrainerHooks):
                 f"{label} auto chose {name} with lr={lr} and momentum={momentum}; "
                 "a value you set yourself is kept"
             )
-        made = optim.make_optimizer(model, name, lr, momentum, decay)
+        layer_decay = own_setting(self.args, "layer_decay")
+        made = optim.make_optimizer(model, name, lr, momentum, decay, layer_decay)
         counts = {role: 0 for role in ("bn", "weight", "muon", "bias")}
         for group in made.param_groups:
             counts[group["param_group"]] += len(group["params"])
@@ -531,6 +538,7 @@ class BaseTrainer(TrainerHooks):
         parallel.share_buffers(self.ema.ema, self.ranks)
         measured = (self.validator(self), float(self.loss.detach()))
         metrics, loss = self.ranks.exchange(measured, "the metrics")[0]
+        teacher.add_missing_loss(self, metrics)
         fitness = float(metrics.pop("fitness", -loss))
         if math.isfinite(fitness) and (self.best_fitness is None or self.best_fitness < fitness):
             self.best_fitness = fitness

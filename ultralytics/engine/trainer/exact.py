@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ultralytics.utils.torch_utils.wrapping import unwrap_model
+from ultralytics.cfg.load import OUR_KEYS
+from ultralytics.utils.torch_utils.wrapping import unwrap_model, unwrap_parallel
 
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.base import BaseTrainer
@@ -27,8 +28,8 @@ State = dict[str, Any]  # Any: nested plain data
 
 def capture(trainer: BaseTrainer) -> State:
     """State at the end of an epoch, after validation."""
-    model = unwrap_model(trainer.model)
-    criterion = getattr(model, "criterion", None)
+    model = unwrap_parallel(trainer.model)
+    criterion = getattr(unwrap_model(model), "criterion", None)
     grads = {n: p.grad.contiguous() for n, p in model.named_parameters() if p.grad is not None}
     pending = trainer.batches_done - 1 > trainer.last_opt_step
     return {
@@ -48,6 +49,8 @@ def capture(trainer: BaseTrainer) -> State:
         "stopper": dict(trainer.stopper.state_dict()),
         "elapsed": trainer.clock() - trainer.train_time_start,
         "batch_size": trainer.batch_size,
+        "own_args": {k: v for k, v in vars(trainer.args).items() if k in OUR_KEYS},
+        "objects": trainer.objects.names,
         "rng": capture_rng(),
         "rank_rngs": trainer.rngs if trainer.is_shared else [],
     }
@@ -55,7 +58,7 @@ def capture(trainer: BaseTrainer) -> State:
 
 def restore(trainer: BaseTrainer, state: State) -> None:
     """Put a captured state into a trainer whose parts are built."""
-    model = unwrap_model(trainer.model)
+    model = unwrap_parallel(trainer.model)
     model.load_state_dict(state["model"])
     trainer.ema.ema.load_state_dict(state["ema"])
     trainer.ema.updates = state["ema_updates"]
@@ -72,7 +75,7 @@ def restore(trainer: BaseTrainer, state: State) -> None:
     trainer.best_fitness = state["best_fitness"]
     trainer.stopper.load_state_dict(state["stopper"])
     if state["criterion_updates"] is not None:
-        fast_forward(model, state["criterion_updates"])
+        fast_forward(unwrap_model(model), state["criterion_updates"])
 
 
 def fast_forward(model: Any, updates: int) -> None:  # Any: a task network

@@ -30,12 +30,14 @@ class TrainerHooks:
         skips_parameters: weights may be without gradient in some steps, which a run on several devices must then
             search for; False where every weight takes part in every step.
         sync_batchnorm: normalise over the images of all ranks (GPUs only).
+        can_distill: the network may learn from a teacher; it then needs a Detect head.
     """
 
     val_batch_factor = 2  # validation needs no gradients; a task that needs the memory says 1
     loss_is_sum = True
     skips_parameters = True
     sync_batchnorm = False
+    can_distill = True
 
     args: IterableSimpleNamespace
     resume: bool

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ultralytics.engine.trainer import exact, parallel, recovery
+from ultralytics.engine.trainer.layer_rates import shown_rates
 from ultralytics.engine.trainer.report import report_run
 from ultralytics.utils.environment import is_first_rank
 from ultralytics.utils.logging import LOGGER, colorstr
@@ -111,7 +112,7 @@ def run_epoch(trainer: BaseTrainer) -> bool:
     criterion = getattr(unwrap_model(trainer.model), "criterion", None)
     if criterion is not None and hasattr(criterion, "update"):
         criterion.update()
-    trainer.lr = {f"lr/pg{i}": g["lr"] for i, g in enumerate(trainer.optimizer.param_groups)}
+    trainer.lr = shown_rates(trainer.optimizer)
     trainer.run_callbacks("on_train_epoch_end")
     return conclude_epoch(trainer)
 

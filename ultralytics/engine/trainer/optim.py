@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ultralytics.engine.trainer.layer_rates import by_layer
 from ultralytics.errors import NotAvailable, nearest
 from ultralytics.optim import MuSGD
-from ultralytics.utils.torch_utils.wrapping import unwrap_model
+from ultralytics.utils.torch_utils.wrapping import unwrap_model, unwrap_parallel
 
 __all__ = ["OPTIMIZERS", "AutoChoice", "ParameterGroups", "choose_automatically", "make_optimizer"]
 
@@ -86,7 +87,12 @@ def canonical_name(name: str) -> str:
 
 
 def make_optimizer(
-    model: nn.Module, name: str, lr: float, momentum: float, decay: float
+    model: nn.Module,
+    name: str,
+    lr: float,
+    momentum: float,
+    decay: float,
+    layer_decay: float = 1.0,
 ) -> torch.optim.Optimizer:
     """Build an optimiser over the groups of a network.
 
@@ -96,11 +102,12 @@ def make_optimizer(
         lr: learning rate.
         momentum: momentum, or the first beta of the Adam family.
         decay: weight decay of the weight and muon groups.
+        layer_decay: factor of the rate from each layer to the one before it, see `layer_rates`.
     """
-    model = unwrap_model(model)
+    model = unwrap_parallel(model)
     name = canonical_name(name)
     if name == "MuSGD":
-        groups = _musgd_groups(model, lr, momentum, decay)
+        groups = by_layer(_musgd_groups(model, lr, momentum, decay), model, lr, layer_decay)
         return MuSGD(groups, lr=lr, momentum=momentum, nesterov=True, muon=0.2, sgd=1.0)
     sorted_ = ParameterGroups.of(model)
     options: dict[str, Any]  # Any: keyword arguments of the torch class
@@ -118,7 +125,7 @@ def make_optimizer(
         {"params": list(sorted_.bias.values()), "weight_decay": 0.0, "param_group": "bias"},
     ]
     kind = getattr(torch.optim, "RMSprop" if name == "RMSProp" else name)
-    made: torch.optim.Optimizer = kind(groups, **options)
+    made: torch.optim.Optimizer = kind(by_layer(groups, model, lr, layer_decay), **options)
     return made
 
 
@@ -147,6 +154,7 @@ def _musgd_groups(
 
 
 def _is_boosted(name: str, model: nn.Module) -> bool:
+    name, model = name.removeprefix("student_model."), unwrap_model(model)
     layers = getattr(model, "model", None)
     last = len(layers) - 1 if isinstance(layers, nn.Sequential) else 0
     in_class_branch = name.startswith(tuple(f"model.{last}.{b}." for b in BOOSTED_BRANCHES))

@@ -40,6 +40,8 @@ MAY_CHANGE = frozenset(
         "epochs",
         "verbose",
         "exist_ok",
+        "loss",
+        "transforms",
     ]
 )
 # The file says which run and folder are meant, so repeating what once led there is no change.
@@ -97,6 +99,7 @@ def find(resume: str | Path, given: dict[str, Any]) -> ResumePoint:
             f"resume={resume}: the run is finished and its optimizer state was removed; "
             f"start a new run with model={resume} instead"
         )
+    stored |= (exact or {}).get("own_args", {})
     _refuse_changes(resume, given, stored)
     args = {**stored, **{k: v for k, v in given.items() if k in MAY_CHANGE and v is not None}}
     args |= {"model": str(path), "resume": str(path), "save_dir": _run_folder(path, given, stored)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ultralytics.engine.trainer.layer_rates import FACTOR
 from ultralytics.utils.torch_utils.rates import one_cycle
 
 __all__ = ["Schedule", "decay_function", "nominal_accumulation"]
@@ -68,6 +69,7 @@ class Schedule:
         end = [0, self.warmup_batches]
         for group in optimizer.param_groups:
             start = self.warmup_bias_lr if group.get("param_group") == "bias" else 0.0
+            start *= group.get(FACTOR, 1.0)
             group["lr"] = float(np.interp(ni, end, [start, group["initial_lr"] * self.lf(e)]))
             if "momentum" in group:
                 ramp = [self.warmup_momentum, self.momentum]

@@ -19,6 +19,7 @@ class RTDETRTrainer(DetectionTrainer):
     """
 
     loss_is_sum = False
+    can_distill = False
     model_type = RTDETRDetectionModel
     validator_type = RTDETRValidator
 

@@ -1,4 +1,4 @@
-"""Parallel and compiled wrappers around a network, and copying of plain attributes."""
+"""Wrappers around a network (parallel, compiled, with a teacher), and copying of plain attributes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["copy_attr", "is_parallel", "unwrap_model"]
+__all__ = ["copy_attr", "is_parallel", "unwrap_model", "unwrap_parallel"]
 
 
 def is_parallel(model: nn.Module) -> bool:
@@ -16,7 +16,14 @@ def is_parallel(model: nn.Module) -> bool:
 
 
 def unwrap_model(model: nn.Module) -> Any:  # Any: a network with the attributes of its task
-    """The network inside any stack of parallel and torch.compile wrappers."""
+    """The network inside any stack of parallel and torch.compile wrappers; of a network with a teacher, the student."""
+    inner = unwrap_parallel(model)
+    student = getattr(inner, "student_model", None)
+    return student if isinstance(student, nn.Module) else inner
+
+
+def unwrap_parallel(model: nn.Module) -> Any:  # Any: as above
+    """The module that holds all that is trained, without parallel and torch.compile wrappers."""
     inner: Any = model
     while True:
         if is_parallel(inner):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ultralytics.cfg.load import own_setting
 from ultralytics.data import ClassificationDataset, build_dataloader
 from ultralytics.data.utils import check_cls_dataset
 from ultralytics.engine.trainer import BaseTrainer
@@ -33,6 +34,7 @@ class ClassificationTrainer(BaseTrainer):
     """
 
     loss_is_sum = False
+    can_distill = False
     skips_parameters = False
 
     def _resolve_args(self, cfg: Any, overrides: dict[str, Any]) -> IterableSimpleNamespace:
@@ -79,6 +81,7 @@ class ClassificationTrainer(BaseTrainer):
             rank=rank,
             drop_last=bool(self.args.compile) and mode == "train",
             device=self.device.type,
+            balance=own_setting(self.args, "balance") if mode == "train" else 0.0,
         )
 
     def _keep_transforms(self, transforms: Any) -> None:  # Any: a torchvision pipeline

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ultralytics.cfg.load import own_setting
 from ultralytics.data import build_dataloader, build_yolo_dataset
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.errors import ConfigValueError
@@ -70,6 +71,7 @@ class DetectionTrainer(BaseTrainer):
             rank=rank,
             drop_last=bool(self.args.compile) and mode == "train",
             device=self.device.type,
+            balance=own_setting(self.args, "balance") if mode == "train" else 0.0,
         )
 
     def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:

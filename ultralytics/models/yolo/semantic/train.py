@@ -27,6 +27,7 @@ class SemanticSegmentationTrainer(DetectionTrainer):
     """
 
     val_batch_factor = 1
+    can_distill = False
     model_type = SemanticSegmentationModel
     validator_type = SemanticSegmentationValidator
 

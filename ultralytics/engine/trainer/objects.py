@@ -1,0 +1,94 @@
+"""Arguments that are Python objects: a teacher, a loss, transforms.
+
+They are taken out of the arguments when a trainer is made, so that no file of the run refers to code of the user.
+A run that goes on must be given them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from ultralytics.errors import ConfigTypeError, ConfigValueError, ResumeError
+from ultralytics.utils.namespace import IterableSimpleNamespace
+
+if TYPE_CHECKING:
+    from ultralytics.engine.trainer.resume import ResumePoint
+
+__all__ = ["GivenObjects", "check_resumed", "take"]
+
+TAKEN = ("loss", "transforms")  # arguments that never stay among the others
+
+
+@dataclass(frozen=True)
+class GivenObjects:
+    """What the user passed as objects; None where nothing was passed.
+
+    Attributes:
+        teacher: network to learn from; one that is named by a file stays among the arguments.
+        loss: class or function, see `own_loss`.
+        transforms: list of steps or function, see `own_transforms`.
+    """
+
+    teacher: nn.Module | None = None
+    loss: Any = None  # Any: classes and functions of the user
+    transforms: Any = None
+
+    @property
+    def names(self) -> list[str]:
+        """Arguments that a run cannot go on without."""
+        return [name for name in TAKEN if getattr(self, name) is not None]
+
+
+def take(args: IterableSimpleNamespace) -> GivenObjects:
+    """Move objects out of arguments, which are changed in place.
+
+    Raises:
+        ConfigTypeError: an object that cannot be what it is given for.
+    """
+    given = {name: vars(args).pop(name, None) for name in TAKEN}
+    loss, transforms = given["loss"], given["transforms"]
+    if loss is not None and not callable(loss):
+        raise ConfigTypeError(
+            f"loss={loss!r} must be a function of (preds, batch), or a class that is made with the network; pass it "
+            "from Python"
+        )
+    if transforms is not None and not (callable(transforms) or isinstance(transforms, list)):
+        raise ConfigTypeError(
+            f"transforms={transforms!r} must be a list of steps, or a function that changes the default list; pass "
+            "it from Python"
+        )
+    teacher = args.distill_model
+    if isinstance(teacher, nn.Module):
+        teacher = _network_in(teacher)
+        args.distill_model = getattr(teacher, "pt_path", None)
+    else:
+        teacher = None
+    return GivenObjects(teacher, loss, transforms)
+
+
+def _network_in(module: nn.Module) -> nn.Module:
+    """The task network, which a facade holds as its `model`."""
+    inner = getattr(module, "model", None)
+    if isinstance(inner, nn.Sequential):
+        return module
+    if not isinstance(inner, nn.Module):
+        raise ConfigValueError(f"distill_model: {type(module).__name__} holds no network")
+    return inner
+
+
+def check_resumed(point: ResumePoint | None, objects: GivenObjects) -> None:
+    """Refuse to go on without an object that the run was made with.
+
+    Raises:
+        ResumeError: the text names the arguments to give again.
+    """
+    before = (point.exact or {}).get("objects", []) if point is not None else objects.names
+    missing = [name for name in before if name not in objects.names]
+    if point is not None and missing:
+        raise ResumeError(
+            f"resume={point.path}: the run was made with objects that files do not hold; give them again: "
+            + ", ".join(f"{name}=..." for name in missing)
+        )
