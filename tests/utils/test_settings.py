@@ -139,6 +139,21 @@ def test_only_what_the_user_chose_is_explicit(file: Path) -> None:
     assert "explicit" not in again
 
 
+@pytest.mark.parametrize("key", ["neptune", "tensorboard", "wandb"])
+def test_defaults_of_older_versions_are_no_choice(file: Path, key: str) -> None:
+    file.parent.mkdir()
+    file.write_text(json.dumps({"settings_version": "0.0.6", key: True}))
+    settings = SettingsManager(file)
+    assert not settings.is_explicit(key)
+    settings["runs_dir"] = "mine"  # the file is now one of this version
+    again = SettingsManager(file)
+    assert (again[key], again.is_explicit(key)) == (True, False)
+    again[key] = True
+    assert SettingsManager(file).is_explicit(key)
+    file.write_text(json.dumps({"settings_version": "0.0.8", key: True}))
+    assert SettingsManager(file).is_explicit(key)
+
+
 def test_two_open_settings_do_not_undo_each_other(file: Path) -> None:
     first, second = SettingsManager(file), SettingsManager(file)
     first["runs_dir"] = "a"

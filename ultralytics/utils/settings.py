@@ -36,9 +36,11 @@ __all__ = [
 SETTINGS_VERSION = "0.0.8"
 API_KEY = re.compile(r"ul_[0-9a-f]{40}")
 MARKS = "explicit"  # key of the file that lists what the user set; not part of the dictionary
+INHERITED = "inherited"  # likewise: what an older version had written down as its default
 INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
 # Accepted when set, never written otherwise.
 FORMER_KEYS = ("hub", "neptune")
+FORMERLY_ON = (*FORMER_KEYS, "tensorboard", "wandb")  # by default, in versions before 0.0.8
 OPTIONAL_KEYS: dict[str, type] = {
     **dict.fromkeys(FORMER_KEYS, bool),
     "weights_url": str,
@@ -130,6 +132,10 @@ def _read_object(path: Path) -> dict[str, Any]:  # Any: JSON values
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     return data
+
+
+def _names_of(listed: object) -> set[str]:
+    return {str(key) for key in listed} if isinstance(listed, list) else set()
 
 
 def _plain(value: Any) -> Any:  # Any: JSON values
@@ -239,6 +245,7 @@ class SettingsManager(JSONDict):
             "openvino_msg": True,
         }
         self._marks: set[str] = set()
+        self._inherited: set[str] = set()
         super().__init__(settings_file() if file is None else file)
         if self["datasets_dir"] == self["runs_dir"]:
             LOGGER.warning(
@@ -266,6 +273,7 @@ class SettingsManager(JSONDict):
         def edit() -> None:
             dict.update(self, values)
             self._marks |= values.keys()
+            self._inherited -= values.keys()
 
         self._change(edit)
 
@@ -276,6 +284,7 @@ class SettingsManager(JSONDict):
             dict.clear(self)
             dict.update(self, self.defaults)
             self._marks.clear()
+            self._inherited.clear()
 
         self._change(edit)
 
@@ -285,7 +294,9 @@ class SettingsManager(JSONDict):
 
     def is_explicit(self, key: str) -> bool:
         """Whether the user chose this value, as opposed to a default that was merely written down."""
-        return key in self._marks or (key in self and self[key] != self.defaults.get(key))
+        if key in self._marks or key in self._inherited:
+            return key in self._marks
+        return key in self and self[key] != self.defaults.get(key)
 
     def _check(self, key: str, value: object) -> None:
         known: Mapping[str, type] = {
@@ -306,8 +317,10 @@ class SettingsManager(JSONDict):
     def _load(self) -> None:
         super()._load()
         stored = dict(self)
-        marks = stored.pop(MARKS, [])
-        self._marks = {str(key) for key in marks} if isinstance(marks, list) else set()
+        self._marks = _names_of(stored.pop(MARKS, []))
+        self._inherited = _names_of(stored.pop(INHERITED, []))
+        if stored.get("settings_version", self.version) != self.version:
+            self._inherited |= {key for key in FORMERLY_ON if stored.get(key) is True} - self._marks
         wrong = [
             key
             for key, default in self.defaults.items()
@@ -330,7 +343,8 @@ class SettingsManager(JSONDict):
         super()._make_folder()
 
     def _document(self) -> dict[str, Any]:
-        return {**self, **({MARKS: sorted(self._marks)} if self._marks else {})}
+        lists = {MARKS: self._marks, INHERITED: self._inherited}
+        return {**self, **{name: sorted(keys) for name, keys in lists.items() if keys}}
 
 
 if TYPE_CHECKING:

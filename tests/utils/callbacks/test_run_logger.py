@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import callbacks
 from ultralytics.utils.callbacks.base import INTEGRATIONS
 from ultralytics.utils.callbacks.run_logger import RunLogger, handlers_of
+from ultralytics.utils.settings import SettingsManager
 
 MODULE = INTEGRATIONS["tensorboard"]
 
@@ -101,6 +103,21 @@ def test_integrations_are_opt_in_and_added_once(choices: Choices) -> None:
     untouched = SomeTrainer()
     callbacks.add_integration_callbacks(untouched, choices)
     assert not active(untouched.callbacks)
+
+
+@pytest.mark.parametrize("version", [None, "0.0.4", "0.0.6"])
+def test_settings_that_nobody_chose_add_nothing_and_say_nothing(
+    version: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "settings.json"
+    if version is not None:  # as older versions wrote it: all on
+        content = {"settings_version": version, **dict.fromkeys(INTEGRATIONS, True)}
+        file.write_text(json.dumps(content))
+    trainer = SomeTrainer()
+    with caplog.at_level(logging.DEBUG, "ultralytics"):
+        callbacks.add_integration_callbacks(trainer, SettingsManager(file))
+    assert not active(trainer.callbacks)
+    assert caplog.text == ""
 
 
 def test_a_missing_package_is_named_and_the_rest_goes_on(
