@@ -62,47 +62,7 @@ def column(folder: Path, name: str) -> list[str]:
     return [row[name] for row in rows(folder)]
 
 
-# ---------------------------------------------------------------- order and files
-
-
-def test_events_come_in_the_documented_order(args: Args) -> None:
-    seen: list[str] = []
-    names = [
-        "on_pretrain_routine_end",
-        "on_train_start",
-        "on_train_epoch_start",
-        "on_train_batch_start",
-        "optimizer_step",
-        "on_before_zero_grad",
-        "on_params_update",
-        "on_train_batch_end",
-        "on_train_epoch_end",
-        "on_val_start",
-        "on_val_batch_start",
-        "on_val_batch_end",
-        "on_val_end",
-        "on_model_save",
-        "on_fit_epoch_end",
-        "on_train_end",
-        "teardown",
-    ]
-    handlers = {n: lambda _, n=n: seen.append(n) for n in names}
-    train(args | {"epochs": 1, "batch": 8, "nbs": 8}, **handlers)
-    step = ["optimizer_step", "on_before_zero_grad", "on_params_update"]
-    val = ["on_val_start", "on_val_batch_start", "on_val_batch_end", "on_val_end"]
-    assert seen == [
-        *names[:4],
-        *step,
-        "on_train_batch_end",
-        "on_train_epoch_end",
-        *val,
-        "on_model_save",
-        "on_fit_epoch_end",
-        *val,
-        "on_fit_epoch_end",
-        "on_train_end",
-        "teardown",
-    ]
+# ---------------------------------------------------------------- files
 
 
 @pytest.mark.slow
