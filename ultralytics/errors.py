@@ -23,6 +23,7 @@ __all__ = [
     "ResumeError",
     "SourceError",
     "UltralyticsError",
+    "UnguardedScript",
     "UnsafeCheckpoint",
     "nearest",
 ]
@@ -79,6 +80,10 @@ class ResumeError(UltralyticsError, ValueError):
 
 class RankError(UltralyticsError, RuntimeError):
     """A process of a run on several devices that failed, died or does not answer; the text names it."""
+
+
+class UnguardedScript(UltralyticsError, RuntimeError):
+    """A script that trains again when a process it started imports it; the text says how to prevent that."""
 
 
 class DownloadError(UltralyticsError, ConnectionError):

@@ -78,6 +78,7 @@ BUILTINS = {
     "CheckpointError": TypeError,
     "UnsafeCheckpoint": TypeError,
     "RankError": RuntimeError,
+    "UnguardedScript": RuntimeError,
     "ResumeError": ValueError,
     "DownloadError": ConnectionError,
     "MissingExtra": ImportError,

@@ -28,6 +28,7 @@ from ultralytics.errors import ConfigValueError, NotAvailable
 from ultralytics.registry import get
 from ultralytics.utils import environment
 from ultralytics.utils.logging import colorstr
+from ultralytics.utils.processes import explain_early_ends, refuse_unguarded_start
 
 if TYPE_CHECKING:
     from ultralytics.data.sources.dispatch import check_source as check_source
@@ -109,11 +110,19 @@ class InfiniteDataLoader(DataLoader[Any]):
             yield from super().__iter__()
             return
         for _ in range(len(self)):
-            if self._stream is None:
-                self._stream = super().__iter__()
-            batch = next(self._stream)
+            batch = self._first() if self._stream is None else next(self._stream)
             self._position += 1
             yield batch
+
+    def _first(self) -> Any:
+        """Start the workers; their first batch."""
+        if not self.num_workers:
+            self._stream = super().__iter__()
+            return next(self._stream)
+        refuse_unguarded_start()
+        with explain_early_ends():
+            self._stream = super().__iter__()
+            return next(self._stream)
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next pass epoch `epoch`; nothing happens when it would be anyway."""

@@ -8,7 +8,6 @@ block that worker processes share, `DiskCache` one file per image in a folder be
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
 import shutil
 import time
@@ -28,6 +27,7 @@ from ultralytics.errors import DatasetNotFound
 from ultralytics.utils.environment import NUM_THREADS, is_first_rank
 from ultralytics.utils.files import atomic_path
 from ultralytics.utils.logging import LOGGER
+from ultralytics.utils.processes import start_method
 
 __all__ = [
     "DiskCache",
@@ -189,7 +189,7 @@ class RamCache:
 
     def _fit_shared_memory(self) -> None:
         """Give up sharing where workers are not forked and /dev/shm is too small for the block."""
-        if multiprocessing.get_start_method(allow_none=True) in (None, "fork") or os.name == "nt":
+        if start_method() == "fork" or os.name == "nt":
             return
         shared = Path("/dev/shm")
         if shared.exists() and shutil.disk_usage(shared).free < 2 * self.nbytes:

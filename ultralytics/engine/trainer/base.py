@@ -45,6 +45,7 @@ from ultralytics.utils.environment import is_first_rank, rank
 from ultralytics.utils.files import atomic_write
 from ultralytics.utils.logging import LOGGER, colorstr, configure_logging
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
+from ultralytics.utils.processes import refuse_unguarded_start
 from ultralytics.utils.ranks import Ranks, join_ranks
 from ultralytics.utils.torch_utils import init_seeds, select_device, unset_deterministic
 from ultralytics.utils.torch_utils.device import parse_device
@@ -74,6 +75,7 @@ class BaseTrainer(TrainerHooks):
         ConfigError, ConfigTypeError, ConfigValueError: a bad argument.
         ResumeError: a run that cannot be continued as asked.
         DatasetError: a data set that cannot be used.
+        UnguardedScript: a process of this training imports a script that trains anew.
         RankError: a run on several devices of which one rank failed or is missing.
     """
 
@@ -84,6 +86,7 @@ class BaseTrainer(TrainerHooks):
         _callbacks: Mapping[str, list[Handler]] | None = None,
     ) -> None:
         configure_logging()
+        refuse_unguarded_start()
         self.clock: Callable[[], float] = time.time
         self.given = (cfg, dict(overrides or {}))
         self.args = self._resolve_args(cfg, dict(overrides or {}))
