@@ -11,13 +11,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from tests.optional import need_package
 from ultralytics.errors import MissingExtra
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.callbacks.base import INTEGRATIONS
@@ -105,8 +105,7 @@ def record(painted: Path, home: Path) -> SimpleNamespace:
 
 def need(run: SimpleNamespace, package: str, setting: str) -> None:
     """Skip without the package; otherwise its logger has worked to the end."""
-    if find_spec(package) is None:
-        pytest.skip(f"{package} is not installed")
+    need_package(package)
     assert [line for line in run.told if line.startswith(f"Logger {setting} failed")] == []
     assert setting in run.opened
 

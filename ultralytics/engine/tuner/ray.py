@@ -6,9 +6,11 @@ set must be there under the same path. Specification chapter 40, section 23.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +31,7 @@ Arguments = dict[str, Any]  # Any: values of configuration keys
 
 OLDEST = (2, 41)
 DEFAULT_EPOCHS = 100
+USAGE_REPORTS = "RAY_USAGE_STATS_ENABLED"
 REDUCTION = 3  # of each comparison, one trial in three goes on
 # name -> (module below ray.tune.search, class, package to install)
 SEARCHERS = {
@@ -110,7 +113,8 @@ def run_ray_tune(
     trials = _trainable(tune, model, args, checked, folder)
     is_ours = not ray.is_initialized()
     if is_ours:
-        ray.init(include_dashboard=False)
+        with _usage_kept_private():
+            ray.init(include_dashboard=False)
     try:
         cpus = min(float(NUM_THREADS), ray.cluster_resources().get("CPU", 1.0))
         trainable = tune.with_resources(trials, {"cpu": cpus, "gpu": gpu_per_trial or 0})
@@ -154,6 +158,19 @@ def load_ray() -> tuple[Any, Any]:  # Any: modules
             "pip install 'ultralytics[tune]'"
         )
     return ray, tune
+
+
+@contextmanager
+def _usage_kept_private() -> Iterator[None]:
+    """Start Ray without its reports of usage, unless the user has decided about them."""
+    if USAGE_REPORTS in os.environ:
+        yield
+        return
+    os.environ[USAGE_REPORTS] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[USAGE_REPORTS]
 
 
 def _folder(checked: SimpleNamespace, resume: bool) -> Path:

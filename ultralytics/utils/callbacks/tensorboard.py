@@ -57,7 +57,8 @@ class TensorBoardLogger(RunLogger):
         try:
             with warnings.catch_warnings(), torch.no_grad():
                 warnings.simplefilter("ignore")  # tracing warns about every Python number it meets
-                self.writer.add_graph(torch.jit.trace(tensors_only(model), image), [])
+                traced = torch.jit.trace(tensors_only(model), image, check_trace=False)
+                self.writer.add_graph(traced, [])
         except Exception as error:  # noqa: BLE001 - tracing fails in many ways, and only the graph is lost
             reason = str(error).strip().rpartition("\n")[2]
             LOGGER.warning(f"TensorBoard: the graph of this network is left out: {reason}")

@@ -33,9 +33,9 @@ class WandbLogger(RunLogger):
         import wandb
 
         self.wandb: Any = wandb  # Any: an optional package
-        self.is_ours = wandb.run is None
+        self.is_ours = self.wandb.run is None
         self.last_step = 0
-        self.run: Any = self._start() if self.is_ours else wandb.run
+        self.run: Any = self._start() if self.is_ours else self.wandb.run
         if not self.is_ours:
             self.run.config.update(dict(vars(trainer.args)), allow_val_change=True)
 
