@@ -77,7 +77,8 @@ def _source(value: object) -> str:
         mark = "'" if '"' in value else '"'
         return mark + value.replace("\\", "\\\\").replace(mark, "\\" + mark) + mark
     if isinstance(value, tuple):
-        return "(" + ", ".join(_source(item) for item in value) + ")"
+        items = ", ".join(_source(item) for item in value)
+        return f"({items},)" if len(value) == 1 else f"({items})"
     return repr(value)
 
 

@@ -150,6 +150,23 @@ def test_a_failing_rank_ends_the_run_and_is_named(
     assert time.time() - float((tmp_path / "run" / parts.MOMENT).read_text()) < LIMIT_S
 
 
+def test_ranks_go_on_within_an_epoch_in_the_same_bits(run: Args) -> None:
+    args = run | {"device": "cpu,cpu", "mosaic": 1.0, "save_steps": 1}
+    whole = train(parts.Detector, args | {"name": "whole"})
+    with pytest.raises(RankError):
+        train(
+            parts.Detector, args | {"name": "cut"}, on_train_batch_start=parts.die_within_an_epoch
+        )
+    last = whole.parent / "cut" / "weights" / "last.pt"
+    state = read_exact_state(last.with_name("step.pt"))
+    assert state is not None
+    assert (state["epoch"], state["midway"]["batches"], len(state["midway"]["losses"])) == (0, 1, 2)
+    again = train(parts.Detector, {"resume": str(last)})
+    mine, theirs = weights(whole), weights(again)
+    assert [name for name, value in mine.items() if not torch.equal(value, theirs[name])] == []
+    assert rows(again) == rows(whole)
+
+
 def test_ranks_stop_together(run: Args) -> None:
     flat = train(
         parts.Flat, run | {"device": "cpu,cpu", "patience": 2, "epochs": 30, "name": "flat"}

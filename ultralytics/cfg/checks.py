@@ -7,7 +7,7 @@ argument, the value and what is allowed. Arguments of kind "own" in the table ha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any
@@ -16,7 +16,7 @@ from ultralytics.cfg.setting import Setting
 from ultralytics.errors import ConfigTypeError, ConfigValueError, nearest
 from ultralytics.registry import resolve_name
 
-__all__ = ["FORMAT_ALIASES", "QUANTIZE_ALIASES", "check_value"]
+__all__ = ["FORMAT_ALIASES", "QUANTIZE_ALIASES", "STREAMS", "check_value"]
 
 QUANTIZE_ALIASES: dict[str, int | str] = {
     "8": 8,
@@ -65,6 +65,8 @@ FORMAT_ALIASES = {
     **dict.fromkeys(("huawei", "cann", "om"), "ascend"),
     **dict.fromkeys(("vitis", "vitisai", "versal"), "xilinx"),
 }
+
+STREAMS = ("init", "order", "augmentation", "steps")  # random streams of a training run
 
 LEAST_TILE = 32  # pixels; smaller tiles are a slip, such as a number of tiles
 MOST_OVERLAP = 0.9
@@ -120,9 +122,11 @@ def _check_range(setting: Setting, value: Any) -> None:
 # Kinds ---------------------------------------------------------------------------------------------------------------
 
 
-def _flag(setting: Setting, value: Any, hard: bool) -> bool:
+def _flag(setting: Setting, value: Any, hard: bool) -> bool | str:
+    if isinstance(value, str) and value.lower() in setting.choices:
+        return value.lower()
     if hard and type(value).__name__ not in ("bool", "bool_"):
-        raise _wrong_type(setting, value, "true or false")
+        raise _wrong_type(setting, value, " or ".join(("true", "false", *setting.choices)))
     return bool(value)
 
 
@@ -214,6 +218,15 @@ def _path(setting: Setting, value: Any) -> Any:
     if isinstance(value, (str, PathLike)):
         return value
     raise _wrong_type(setting, value, "text or a path")
+
+
+def _column(setting: Setting, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong_type(setting, value, "the name of a column, such as val/box_loss:min")
+    name, separator, mode = value.rpartition(":")
+    if separator and (mode not in ("min", "max") or not name):
+        raise ConfigValueError(f"{_shown(setting, value)} must end in :min or :max after its name")
+    return value
 
 
 def _flag_or_path(setting: Setting, value: Any) -> Any:
@@ -362,6 +375,19 @@ def _fraction_list(setting: Setting, value: Sequence[Any]) -> list[float]:
     return [float(entry) if entry in (0, 1) else entry for entry in value]
 
 
+def _seeds(setting: Setting, value: Any) -> dict[str, int]:
+    if not isinstance(value, Mapping):
+        raise _wrong_type(setting, value, "a mapping such as seeds={'order': 1}")
+    for name, seed in value.items():
+        if name not in STREAMS:
+            raise _unknown(setting, name, STREAMS)
+        if not _is_int(seed) or seed < 0:
+            raise ConfigValueError(
+                f"{_shown(setting, value)}: the seed of {name} must be a whole number from 0"
+            )
+    return {str(name): int(seed) for name, seed in value.items()}
+
+
 def _quantize(setting: Setting, value: Any) -> int | str:
     known = QUANTIZE_ALIASES.get(str(value).lower())
     if known is None:
@@ -410,6 +436,7 @@ _OWN: dict[str, Rule] = {
     "freeze": _freeze,
     "imgsz": _imgsz,
     "model": _keep,
+    "monitor": _column,
     "name": _path,
     "overlap": _overlap,
     "pretrained": _flag_or_path,
@@ -417,6 +444,7 @@ _OWN: dict[str, Rule] = {
     "quantize": _quantize,
     "resume": _flag_or_path,
     "scale": _scale,
+    "seeds": _seeds,
     "source": _keep,
     "task": _task,
     "tile": _tile,

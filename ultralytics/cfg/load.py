@@ -38,7 +38,9 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 # Any: argument values have many types; `checks` narrows them one by one.
 # Not of the interface: accepted everywhere, in the file of defaults, but not among the arguments of a run unless they
 # were given; checkpoints leave them out, so the original can continue a run.
-OUR_KEYS = frozenset({"tile", "overlap", "layer_decay", "balance"})
+OUR_KEYS = frozenset(
+    {"tile", "overlap", "layer_decay", "balance", "save_steps", "seeds", "monitor", "mark_best"}
+)
 
 DEFAULT_CFG_DICT: dict[str, Any] = {
     setting.name: setting.default for setting in SETTINGS if setting.name not in OUR_KEYS

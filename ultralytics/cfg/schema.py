@@ -64,6 +64,21 @@ SETTINGS = (
         low=0,
     ),
     Setting(
+        name="monitor",
+        default=None,
+        kind="own",
+        modes="train",
+        help="column that decides best.pt and patience, NAME:max or NAME:min; null takes the fitness",
+        nullable=True,
+    ),
+    Setting(
+        name="mark_best",
+        default=False,
+        kind="flag",
+        modes="train",
+        help="last column best in results.csv, 1 in the rows at which best.pt was written",
+    ),
+    Setting(
         name="batch",
         default=16,
         kind="number",
@@ -91,6 +106,14 @@ SETTINGS = (
         kind="int",
         modes="train",
         help="keep an extra checkpoint every n epochs; below 1 keeps none",
+    ),
+    Setting(
+        name="save_steps",
+        default=0,
+        kind="int",
+        modes="train",
+        help="also write step.pt every n optimizer steps, to go on within an epoch; 0 never does",
+        low=0,
     ),
     Setting(
         name="cache",
@@ -176,11 +199,20 @@ SETTINGS = (
         low=0,
     ),
     Setting(
+        name="seeds",
+        default=None,
+        kind="own",
+        modes="train",
+        help="seeds of single random streams, a mapping of init, order, augmentation and steps; others follow seed",
+        nullable=True,
+    ),
+    Setting(
         name="deterministic",
         default=True,
         kind="flag",
         modes="train",
-        help="prefer kernels that repeat exactly",
+        help="prefer kernels that repeat exactly; strict refuses all others",
+        choices=("strict",),
     ),
     Setting(
         name="single_cls",

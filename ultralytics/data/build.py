@@ -1,7 +1,7 @@
 """Data sets and loaders from settings.
 
 A loader of this module repeats for ever: each pass over it is one epoch, worker processes stay alive between
-passes, and `set_epoch(e)` puts it at the start of any epoch without history.
+passes, `set_epoch(e)` puts it at the start of any epoch without history, and `start_at(e, b)` within one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from ultralytics.data.balance import image_weights
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.fraction import get_split_fraction
 from ultralytics.data.samplers import (
+    GENERATOR_BASE,
     ContiguousDistributedSampler,
     EpochBatchSampler,
     RankSampler,
     epoch_order,
+    stream_seed,
 )
 from ultralytics.errors import ConfigValueError, NotAvailable
 from ultralytics.registry import get
@@ -44,8 +46,6 @@ __all__ = [
     "load_inference_source",
     "seed_worker",
 ]
-
-GENERATOR_BASE = 6148914691236517205
 
 
 def __getattr__(name: str) -> Any:  # Any: functions of the inference sources, loaded on first use
@@ -82,12 +82,21 @@ class InfiniteDataLoader(DataLoader[Any]):
             order_seed = generator.initial_seed() if generator is not None else 0
         super().__init__(*args, **kwargs)
         self._stream: Any = None  # Any: torch's private iterator class
-        self._batches = self._make_batches(order_seed, weights)
-        self._position = 0
+        self._position = self._skipped = 0
+        self._batches: EpochBatchSampler | None = None
+        self._weights = weights
+        self.set_seeds(order_seed, order_seed)
+
+    def set_seeds(self, order: int, samples: int) -> None:
+        """Seeds of the order of samples and of the random draws for each; the next pass is that of epoch 0."""
+        self.close()
+        self.seeds = {"order": order, "augmentation": samples}
+        self._position = self._skipped = 0
+        self._batches = self._make_batches(order, samples)
         if self._batches is not None:
             object.__setattr__(self, "batch_sampler", self._batches)
 
-    def _make_batches(self, seed: int, weights: Sequence[float] | None) -> EpochBatchSampler | None:
+    def _make_batches(self, order: int, samples: int) -> EpochBatchSampler | None:
         """Endless batches in the order of the sampler; None for data sets that are streams themselves."""
         if self.batch_size is None or not hasattr(self.dataset, "__len__"):
             return None
@@ -96,10 +105,10 @@ class InfiniteDataLoader(DataLoader[Any]):
             getattr(self.dataset, "augment", False)
         )
         return EpochBatchSampler(
-            epoch_order(sampler, len(self.dataset), seed, weights),
+            epoch_order(sampler, len(self.dataset), order, self._weights),
             self.batch_size,
             self.drop_last,
-            seed,
+            samples,
             self.num_workers,
             marked,
             (getattr(sampler, "rank", 0), getattr(sampler, "num_replicas", 1)),
@@ -109,7 +118,8 @@ class InfiniteDataLoader(DataLoader[Any]):
         if self._batches is None:
             yield from super().__iter__()
             return
-        for _ in range(len(self)):
+        rest, self._skipped = len(self) - self._skipped, 0
+        for _ in range(rest):
             batch = self._first() if self._stream is None else next(self._stream)
             self._position += 1
             yield batch
@@ -128,17 +138,26 @@ class InfiniteDataLoader(DataLoader[Any]):
         """Make the next pass epoch `epoch`; nothing happens when it would be anyway."""
         if self._batches is None or self._position == epoch * len(self):
             return
+        self._put_at(epoch)
+
+    @property
+    def can_start_within(self) -> bool:
+        """Whether `start_at` works: not for streams, which have no order of their own."""
+        return self._batches is not None
+
+    def start_at(self, epoch: int, batch: int) -> None:
+        """Make the next pass the rest of an epoch, after `batch` of its batches."""
+        self._put_at(epoch, batch)
+
+    def _put_at(self, epoch: int, batch: int = 0) -> None:
         self.close()
-        self._batches.set_epoch(epoch)
-        self._position = epoch * len(self)
+        if self._batches is not None:
+            self._batches.set_epoch(epoch, batch)
+            self._position, self._skipped = epoch * len(self) + batch, batch
 
     def reset(self) -> None:
         """Start new workers at the beginning of the next pass, so that they see changes of the data set."""
-        self.close()
-        if self._batches is not None:
-            epoch = -(-self._position // max(len(self), 1))
-            self._batches.set_epoch(epoch)
-            self._position = epoch * len(self)
+        self._put_at(-(-self._position // max(len(self), 1)))
 
     def close(self) -> None:
         """Stop the worker processes; the next pass starts new ones."""
@@ -295,7 +314,7 @@ def build_dataloader(
         persistent_workers=False,
         generator=generator,
         # The order of a single process on every rank, which takes its share of it.
-        order_seed=(GENERATOR_BASE - 1 + seed) % 2**64,
+        order_seed=stream_seed(seed),
         weights=image_weights(dataset, balance).tolist() if balance else None,
         drop_last=drop_last and per_rank > batch and per_rank % batch != 0,
     )

@@ -21,8 +21,15 @@ from torch.utils.data import (
 
 from ultralytics.data.balance import BalancedOrder
 
-__all__ = ["ContiguousDistributedSampler", "EpochBatchSampler", "SampleIndex", "sample_seed"]
+__all__ = [
+    "ContiguousDistributedSampler",
+    "EpochBatchSampler",
+    "SampleIndex",
+    "sample_seed",
+    "stream_seed",
+]
 
+GENERATOR_BASE = 6148914691236517205
 MASK64 = (1 << 64) - 1
 POOL_BATCHES = 8
 POOL_LIMIT = 1000
@@ -61,6 +68,11 @@ def sample_seed(seed: int, epoch: int, position: int) -> int:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         state = ((state ^ (state >> shift)) * factor) & MASK64
     return (state ^ (state >> 31)) >> 1
+
+
+def stream_seed(seed: int) -> int:
+    """Seed of a loader's order and samples in a run with the given seed, the same on every rank."""
+    return (GENERATOR_BASE - 1 + seed) % 2**64
 
 
 class RandomOrder:
@@ -109,7 +121,7 @@ class RankSampler(DistributedSampler[int]):
 
 
 class EpochBatchSampler(Sampler[list[int]]):
-    """Endless stream of batches, epoch after epoch, that can be set to the start of any epoch."""
+    """Endless stream of batches, epoch after epoch, that can be set to any batch of any epoch."""
 
     def __init__(
         self,
@@ -139,13 +151,13 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.lanes = max(workers, 1)
         self.marked = marked
         self.rank, self.ranks = stride
-        self.epoch = 0
+        self.epoch = self.first = 0
         self._orders: dict[int, list[list[int]]] = {}
         self._length: int | None = None
 
-    def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration start at this epoch."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, batch: int = 0) -> None:
+        """Let the next iteration start at this epoch, after the given number of its batches."""
+        self.epoch, self.first = epoch, batch
 
     def __len__(self) -> int:
         """Batches per epoch."""
@@ -163,14 +175,15 @@ class EpochBatchSampler(Sampler[list[int]]):
         return self._orders[epoch]
 
     def __iter__(self) -> Iterator[list[int]]:
-        epoch = self.epoch
+        epoch, first = self.epoch, self.first
         while True:
             batches = self.batches(epoch)
             if not batches:
                 return
-            for number, batch in enumerate(batches):
+            for number in range(first, len(batches)):
+                batch = batches[number]
                 yield self._mark(epoch, number, batch) if self.marked else list(batch)
-            epoch += 1
+            epoch, first = epoch + 1, 0
 
     def _mark(self, epoch: int, number: int, batch: list[int]) -> list[int]:
         pool = self.pool(epoch, number)

@@ -51,6 +51,7 @@ SPECIALS = (
 _SHORT = {"-h": "help", "-v": "version", "setting": "settings", "solution": "solutions"}
 _LATER_WORDS = frozenset({"tune"})
 _FLAGS = frozenset(s.name for s in SETTINGS if s.kind == "flag") | OLD_FLAGS
+_FLAG_NAMES = {s.name: s.choices for s in SETTINGS if s.kind == "flag"}
 _BARE = frozenset(s.name for s in SETTINGS if isinstance(s.default, bool)) | OLD_FLAGS | {"nms"}
 _TRUTH = frozenset({"true", "false", "none"})
 _FILE_HINTS = {
@@ -281,5 +282,5 @@ def _is_value_of(key: str, word: str) -> bool:
     if word.startswith("--") or ("=" in word and word.partition("=")[0] in DEFAULT_CFG_DICT):
         return False
     if key in _FLAGS:
-        return word.lower() in _TRUTH
+        return word.lower() in _TRUTH or word.lower() in _FLAG_NAMES.get(key, ())
     return key not in _BARE or not (_is_task_or_mode(word) or _command_of(word))

@@ -22,14 +22,17 @@ from ultralytics.cfg import get_cfg, get_save_dir
 from ultralytics.cfg.load import own_setting
 from ultralytics.engine.trainer import (
     checkpoint,
-    exact,
     freezing,
     loop,
     memory,
+    midway,
+    monitor,
+    nonfinite,
     objects,
     optim,
     parallel,
     resume,
+    streams,
     teacher,
 )
 from ultralytics.engine.trainer.hooks import TrainerHooks
@@ -47,7 +50,7 @@ from ultralytics.utils.logging import LOGGER, colorstr, configure_logging
 from ultralytics.utils.namespace import IterableSimpleNamespace, explicit_keys
 from ultralytics.utils.processes import refuse_unguarded_start
 from ultralytics.utils.ranks import Ranks, join_ranks
-from ultralytics.utils.torch_utils import init_seeds, select_device, unset_deterministic
+from ultralytics.utils.torch_utils import select_device, unset_deterministic
 from ultralytics.utils.torch_utils.device import parse_device
 from ultralytics.utils.torch_utils.ema import ModelEMA
 from ultralytics.utils.torch_utils.normalisation import to_channels_last
@@ -58,7 +61,6 @@ from ultralytics.utils.torch_utils.precision import (
     wants_channels_last,
 )
 from ultralytics.utils.torch_utils.stopping import EarlyStopping
-from ultralytics.utils.torch_utils.wrapping import unwrap_model
 
 __all__ = ["BaseTrainer"]
 
@@ -102,7 +104,7 @@ class BaseTrainer(TrainerHooks):
         try:
             self._choose_devices()
             self._make_folder()
-            init_seeds(self.args.seed + 1 + rank(), deterministic=self.args.deterministic)
+            streams.begin(self)
             self._prepare()
         except BaseException as error:
             unset_deterministic()
@@ -212,8 +214,11 @@ class BaseTrainer(TrainerHooks):
             LOGGER.info(f"{colorstr('blue', 'bold', 'engine/trainer: ')}{shown}")
         if self.device.type in ("cpu", "mps"):
             self.args.workers = 0
+        if is_first_rank():
+            checkpoint.remove_leftovers(self.wdir)
         if not self.resume and is_first_rank():
             self.csv.unlink(missing_ok=True)
+            midway.clear(self)
         self._reset_run_state()
 
     def _require_model(self) -> None:
@@ -251,6 +256,12 @@ class BaseTrainer(TrainerHooks):
         self.has_saved = False
         self.snapshot: dict[str, Any] | None = None  # exact state in memory, when no file is kept
         self.rngs: list[dict[str, Any]] = []  # generators of every rank at the end of the epoch
+        self.midway: dict[str, Any] | None = None  # place in the epoch where a continued run starts
+        self.save_steps = self.steps_unsaved = 0
+        self.batch: dict[str, Any] | None = None  # the batch in work
+        self.nonfinite: str | None = None  # what was first not finite in this pass
+        self.is_watched = False  # every loss is checked, as one was not finite before
+        self.alerted: set[str] = set()  # operators without a deterministic kernel
         self.first_timed_epoch = 0
         self.freeze_layer_names: list[str] = []
 
@@ -361,6 +372,7 @@ class BaseTrainer(TrainerHooks):
         self.metrics = dict.fromkeys(keys, 0.0)
         if self.args.plots and is_first_rank():
             self.plot_training_labels()
+        monitor.check(self)
         self.stopper = EarlyStopping(self.args.patience)
         self.resume_training(ckpt)
         self.scheduler.last_epoch = self.start_epoch - 1
@@ -377,6 +389,7 @@ class BaseTrainer(TrainerHooks):
         self.train_loader = self.get_dataloader(
             self.data["train"], batch_size=per_rank, rank=rank(), mode="train"
         )
+        streams.assign(self)
         self.test_loader = self.get_dataloader(
             self._validation_images(),
             batch_size=per_rank * self.val_batch_factor,
@@ -493,33 +506,8 @@ class BaseTrainer(TrainerHooks):
 
     def resume_training(self, ckpt: dict[str, Any] | None) -> None:
         """Continue from a checkpoint: bit for bit when it carries the exact state."""
-        point = self._resume_point
-        if point is None:
-            return
-        self.start_epoch = point.epoch + 1
-        if point.exact is not None:
-            exact.restore(self, point.exact)
-            self.snapshot = point.exact
-        else:
-            self._resume_from_average(point.ckpt)
-        resume.cut_results(self.csv, self.start_epoch)
-        LOGGER.info(
-            f"Resuming {point.path} at epoch {self.start_epoch + 1} of {self.epochs}"
-            + ("" if point.exact else "; it holds averaged weights only, so not bit for bit")
-        )
-
-    def _resume_from_average(self, ckpt: dict[str, Any]) -> None:
-        average = ckpt["ema"].float().state_dict()
-        unwrap_model(self.model).load_state_dict(average)
-        self.ema.ema.load_state_dict(average)
-        self.ema.updates = ckpt["updates"]
-        exact.load_optimizer(self.optimizer, ckpt["optimizer"])
-        if ckpt.get("scaler"):
-            self.scaler.load_state_dict(ckpt["scaler"])
-        self.best_fitness = float(ckpt["best_fitness"] or 0.0)
-        if ckpt.get("stopper"):
-            self.stopper.load_state_dict(ckpt["stopper"])
-        exact.fast_forward(unwrap_model(self.model), self.start_epoch)
+        if self._resume_point is not None:
+            resume.apply(self, self._resume_point)
 
     # ---------------------------------------------------------------- parts of the loop
 
@@ -527,7 +515,8 @@ class BaseTrainer(TrainerHooks):
         """Unscale, clip to a total norm of 10, step, clear the gradients, move the average."""
         self.run_callbacks("optimizer_step")
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=10.0)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=10.0)
+        nonfinite.check_norm(self, norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.run_callbacks("on_before_zero_grad")
@@ -537,12 +526,12 @@ class BaseTrainer(TrainerHooks):
         self.run_callbacks("on_params_update")
 
     def validate(self) -> tuple[dict[str, float], float]:
-        """Validate the average; returns the metrics and the fitness, and keeps the best fitness."""
+        """Validate the average; returns the metrics and what decides, and keeps the best of that."""
         parallel.share_buffers(self.ema.ema, self.ranks)
         measured = (self.validator(self), float(self.loss.detach()))
         metrics, loss = self.ranks.exchange(measured, "the metrics")[0]
         teacher.add_missing_loss(self, metrics)
-        fitness = float(metrics.pop("fitness", -loss))
+        fitness = monitor.score(self, metrics, float(metrics.pop("fitness", -loss)))
         if math.isfinite(fitness) and (self.best_fitness is None or self.best_fitness < fitness):
             self.best_fitness = fitness
         return metrics, fitness
@@ -551,6 +540,8 @@ class BaseTrainer(TrainerHooks):
         """Append a row to results.csv; the header is written once. None becomes an empty cell."""
         names = ["epoch", "time", *metrics]
         values = [self.epoch + 1, self.clock() - self.train_time_start, *metrics.values()]
+        if own_setting(self.args, "mark_best"):
+            names, values = [*names, "best"], [*values, int(checkpoint.is_best(self))]
         row = ",".join("" if v is None else f"{v:.6g}" for v in values) + "\n"
         is_new = not self.csv.exists()
         with self.csv.open("a", encoding="utf-8") as file:

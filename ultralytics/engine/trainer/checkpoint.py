@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
@@ -28,11 +29,24 @@ from ultralytics.utils.torch_utils.wrapping import unwrap_model
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.base import BaseTrainer
 
-__all__ = ["build", "read_results", "release_facts", "save", "strip_optimizer"]
+__all__ = [
+    "build",
+    "is_best",
+    "read_results",
+    "release_facts",
+    "remove_leftovers",
+    "save",
+    "strip_optimizer",
+    "write_copies",
+]
 
 LICENSE_TEXT = "Apache-2.0 (library). The licence of the weights is set by whoever trained them."
 DOCS_TEXT = "https://www.apache.org/licenses/LICENSE-2.0"
 KEEP_FLOAT32 = frozenset({"step", "exp_avg", "exp_avg_sq", "square_avg"})
+
+LEFTOVER = re.compile(
+    r"\.(last|best|step|epoch\d+)\.[0-9a-f]{12}\.pt"
+)  # half-written by `atomic_path`
 
 Checkpoint = dict[str, Any]  # Any: modules, numbers, texts and dictionaries by key
 
@@ -75,14 +89,29 @@ def save(trainer: BaseTrainer) -> None:
     """Write last.pt, and copies of it as best.pt and epochN.pt where they are due."""
     repair_average(trainer.ema.ema, unwrap_model(trainer.model))
     write_checkpoint(build(trainer), trainer.last, exact=exact.capture(trainer))
-    copies = []
-    if trainer.best_fitness == trainer.fitness:
-        copies.append(trainer.best)
-    elif not trainer.has_saved and not trainer.resume:
+    if not is_best(trainer) and not trainer.has_saved and not trainer.resume:
         trainer.best.unlink(missing_ok=True)  # of an earlier run in the same folder
     trainer.has_saved = True
-    if trainer.save_period > 0 and trainer.epoch % trainer.save_period == 0:
-        copies.append(trainer.wdir / f"epoch{trainer.epoch}.pt")
+    write_copies(trainer, trainer.epoch)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove files that an interrupted run was writing, from its folder of weights."""
+    for path in folder.iterdir():
+        if LEFTOVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def is_best(trainer: BaseTrainer) -> bool:
+    """Whether the epoch just finished is the best so far; ties count."""
+    return trainer.best_fitness == trainer.fitness
+
+
+def write_copies(trainer: BaseTrainer, epoch: int) -> None:
+    """Write last.pt again as best.pt and epochN.pt, where they are due after an epoch."""
+    copies = [trainer.best] if is_best(trainer) else []
+    if trainer.save_period > 0 and epoch % trainer.save_period == 0:
+        copies.append(trainer.wdir / f"epoch{epoch}.pt")
     if copies:
         data = trainer.last.read_bytes()
         for path in copies:

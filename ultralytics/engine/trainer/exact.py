@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ultralytics.cfg.load import OUR_KEYS
+from ultralytics.engine.trainer import streams
 from ultralytics.utils.torch_utils.wrapping import unwrap_model, unwrap_parallel
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["capture", "capture_rng", "restore", "restore_rng", "rng_of_rank"]
 
-LAYOUT = 1  # version of the record
+LAYOUT = 2  # version of the record; 2 knows positions within an epoch
 
 State = dict[str, Any]  # Any: nested plain data
 
 
 def capture(trainer: BaseTrainer) -> State:
-    """State at the end of an epoch, after validation."""
+    """State after a batch or, once validated, at the end of an epoch."""
     model = unwrap_parallel(trainer.model)
     criterion = getattr(unwrap_model(model), "criterion", None)
     grads = {n: p.grad.contiguous() for n, p in model.named_parameters() if p.grad is not None}
@@ -45,12 +46,15 @@ def capture(trainer: BaseTrainer) -> State:
         "last_opt_step": trainer.last_opt_step,
         "accumulate": trainer.accumulate,
         "criterion_updates": getattr(criterion, "updates", None),
+        "fitness": trainer.fitness,
         "best_fitness": trainer.best_fitness,
+        "is_stopped": bool(trainer.stop),
         "stopper": dict(trainer.stopper.state_dict()),
         "elapsed": trainer.clock() - trainer.train_time_start,
         "batch_size": trainer.batch_size,
         "own_args": {k: v for k, v in vars(trainer.args).items() if k in OUR_KEYS},
         "objects": trainer.objects.names,
+        "streams": streams.capture(trainer),
         "rng": capture_rng(),
         "rank_rngs": trainer.rngs if trainer.is_shared else [],
     }
@@ -73,9 +77,12 @@ def restore(trainer: BaseTrainer, state: State) -> None:
     if state["batch_size"] == trainer.batch_size:
         trainer.accumulate = state["accumulate"]
     trainer.best_fitness = state["best_fitness"]
+    trainer.fitness = state.get("fitness")
     trainer.stopper.load_state_dict(state["stopper"])
     if state["criterion_updates"] is not None:
         fast_forward(unwrap_model(model), state["criterion_updates"])
+    if "streams" in state:
+        streams.restore(trainer, state["streams"])
 
 
 def fast_forward(model: Any, updates: int) -> None:  # Any: a task network

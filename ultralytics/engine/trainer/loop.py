@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ultralytics.engine.trainer import exact, parallel, recovery
+from ultralytics.engine.trainer import (
+    determinism,
+    exact,
+    midway,
+    monitor,
+    nonfinite,
+    parallel,
+    recovery,
+    streams,
+)
 from ultralytics.engine.trainer.layer_rates import shown_rates
 from ultralytics.engine.trainer.report import report_run
 from ultralytics.utils.environment import is_first_rank
@@ -33,24 +42,51 @@ AVERAGE_ATTRIBUTES = ("yaml", "nc", "args", "names", "stride", "class_weights")
 
 
 def run(trainer: BaseTrainer) -> None:
-    """Set up, train every epoch, evaluate the best weights."""
+    """Set up, train every epoch, evaluate the best weights.
+
+    Raises:
+        NondeterministicError: an operator that deterministic="strict" refuses.
+        DivergedError: losses that are not finite, again and again.
+    """
+    try:
+        run_all(trainer)
+    except RuntimeError as error:
+        determinism.refuse(trainer, error)
+        raise
+
+
+def run_all(trainer: BaseTrainer) -> None:
+    """The parts of a run in their order."""
     trainer._setup_train()
+    midway.begin(trainer)
     start_clock(trainer)
     trainer.run_callbacks("on_train_start")
     announce(trainer)
-    if trainer._resume_point is None or trainer._resume_point.exact is None:
+    point = trainer._resume_point
+    if point is None or point.exact is None:
+        streams.begin_steps(trainer)
         trainer.optimizer.zero_grad()
     else:
-        exact.restore_rng(exact.rng_of_rank(trainer, trainer._resume_point.exact))
-    epoch = trainer.start_epoch
+        exact.restore_rng(exact.rng_of_rank(trainer, point.exact))
+    trainer.epoch = trainer.start_epoch
+    if point is not None and point.is_over:
+        trainer.epoch -= 1
+    else:
+        run_epochs(trainer)
+    midway.clear(trainer)
+    finish(trainer)
+
+
+def run_epochs(trainer: BaseTrainer) -> None:
+    """Epoch after epoch, until the run stops."""
     while True:
-        trainer.epoch = epoch
-        if not run_epoch(trainer):
+        with determinism.collecting(trainer):
+            is_done = run_epoch(trainer)
+        if not is_done:
             continue  # the epoch is repeated: a smaller batch, or recovered weights
         if trainer.stop:
-            break
-        epoch += 1
-    finish(trainer)
+            return
+        trainer.epoch += 1
 
 
 def start_clock(trainer: BaseTrainer) -> None:
@@ -106,6 +142,7 @@ def run_epoch(trainer: BaseTrainer) -> bool:
         if not recovery.can_shrink_batch(trainer, error):
             raise
         is_out_of_memory = True
+        trainer.batch = None
     if is_out_of_memory:  # handled out here: the exception keeps the tensors of the batch alive
         recovery.shrink_batch(trainer)
         return False
@@ -137,13 +174,12 @@ def step_scheduler(trainer: BaseTrainer) -> None:
 def run_batches(trainer: BaseTrainer) -> None:
     """One pass over the training set, or less when the time limit strikes."""
     loader, batches = trainer.train_loader, len(trainer.train_loader)
-    if hasattr(loader, "set_epoch"):
-        # An epoch that diverged is repeated with other draws: the same ones would end the same way.
-        loader.set_epoch(trainer.epoch + trainer.nan_recovery_attempts * trainer.epochs)
-    trainer.tloss = {}
+    done = midway.enter(trainer)
+    trainer.nonfinite = None
     if trainer.loss_names:
         LOGGER.info(trainer.progress_string())
-    with TQDM(enumerate(loader), total=batches, disable=not is_first_rank() or None) as bar:
+    numbered, hidden = enumerate(loader, done), not is_first_rank() or None
+    with TQDM(numbered, total=batches, initial=done, disable=hidden) as bar:
         for i, batch in bar:
             trainer.run_callbacks("on_train_batch_start")
             ni = i + batches * trainer.epoch
@@ -153,8 +189,10 @@ def run_batches(trainer: BaseTrainer) -> None:
             if trainer.args.plots and ni in trainer.plot_idx and is_first_rank():
                 trainer.plot_training_samples(batch, ni)
             trainer.run_callbacks("on_train_batch_end")
+            midway.keep(trainer, i + 1)
             if is_stopped(trainer, i):
                 break
+    trainer.batch = None
     share_losses(trainer)
 
 
@@ -185,6 +223,7 @@ def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> N
     with trainer.precision.autocast():
         prepared = trainer.preprocess_batch(batch)
         batch.update(prepared)
+        trainer.batch, trainer.batches_done = batch, ni + 1
         if trainer.args.compile:
             preds = trainer.model(prepared["img"])
             loss, items = unwrap_model(trainer.model).loss(prepared, preds)
@@ -192,10 +231,12 @@ def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> N
             loss, items = trainer.model(prepared)
         trainer.loss = loss.sum()
     trainer.loss_items = items
-    trainer.loss_names = tuple(items)
+    if trainer.loss_names != tuple(items):
+        trainer.loss_names = tuple(items)
+        monitor.check(trainer)
+    nonfinite.check_loss(trainer)
     trainer.tloss = {k: (trainer.tloss[k] * i + v) / (i + 1) if i else v for k, v in items.items()}
     trainer.scaler.scale(trainer.loss * parallel.loss_factor(trainer)).backward()
-    trainer.batches_done = ni + 1
     if ni - trainer.last_opt_step >= trainer.accumulate:
         trainer.optimizer_step()
         trainer.last_opt_step = ni
@@ -216,6 +257,7 @@ def report(trainer: BaseTrainer, bar: Any, batch: dict[str, Any]) -> None:
     """Update the progress row."""
     memory = f"{trainer._get_memory():.3g}G"
     losses = [float(v) for v in trainer.tloss.values()]
+    nonfinite.check_reported(trainer, losses)
     labels = batch["cls"].shape[0] if "cls" in batch else batch["img"].shape[0]
     row = ("%11s" * 2 + "%11.4g" * (2 + len(losses))) % (
         f"{trainer.epoch + 1}/{trainer.epochs}",
@@ -264,6 +306,7 @@ def keep(trainer: BaseTrainer) -> None:
         trainer.rngs = trainer.ranks.exchange(exact.capture_rng(), "the checkpoint")
         if is_first_rank():
             trainer.save_model()
+            midway.clear(trainer)
             trainer.run_callbacks("on_model_save")
     else:
         trainer.snapshot = deepcopy(exact.capture(trainer))

@@ -43,22 +43,28 @@ def recover_from_nan(trainer: BaseTrainer) -> bool:
     if all(trainer.ranks.exchange(mine, "the check for finite losses")):
         return False
     if trainer.epoch == trainer.start_epoch and trainer.snapshot is None:
-        LOGGER.warning("The loss is not finite in the first epoch; training goes on as it is.")
+        LOGGER.warning(
+            f"The loss is not finite in the first epoch{_cause(trainer)}; training goes on as it is."
+        )
         return False
     trainer.nan_recovery_attempts += 1
     if trainer.nan_recovery_attempts > MAX_ATTEMPTS:
         raise DivergedError(
-            f"epoch {trainer.epoch + 1} diverged {MAX_ATTEMPTS + 1} times in a row; lower lr0"
+            f"epoch {trainer.epoch + 1} diverged {MAX_ATTEMPTS + 1} times in a row{_cause(trainer)}; lower lr0"
         )
     state = trainer.ranks.first(lambda: _last_state(trainer), "the state to go back to")
     LOGGER.warning(
-        f"Epoch {trainer.epoch + 1} diverged; going back to the end of epoch {trainer.epoch} "
+        f"Epoch {trainer.epoch + 1} diverged{_cause(trainer)}; going back to the end of epoch {trainer.epoch} "
         f"(attempt {trainer.nan_recovery_attempts} of {MAX_ATTEMPTS})."
     )
     trainer.optimizer.zero_grad()
     exact.restore(trainer, state)
     trainer.scheduler.last_epoch = trainer.epoch - 1
     return True
+
+
+def _cause(trainer: BaseTrainer) -> str:
+    return f" (first not finite: {trainer.nonfinite})" if trainer.nonfinite else ""
 
 
 def _last_state(trainer: BaseTrainer) -> exact.State:

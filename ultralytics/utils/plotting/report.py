@@ -97,12 +97,13 @@ def read_columns(path: Path) -> Columns:
 
 
 def _best_row(columns: Columns) -> Table:
-    """Metrics of the epoch whose main metric, the last one listed, is highest."""
+    """Metrics of the last epoch marked as the best, else of that whose main metric, the last one listed, is highest."""
     names = [name for name in columns if name.startswith("metrics/")]
     main = [v if math.isfinite(v) else -math.inf for v in columns[names[-1]]] if names else []
     if not main or max(main) == -math.inf:
         return {}
-    row = main.index(max(main))
+    marked = [row for row, mark in enumerate(columns.get("best", ())) if mark == 1]
+    row = marked[-1] if marked else main.index(max(main))
     values = {name.removeprefix("metrics/"): f"{columns[name][row]:.4g}" for name in names}
     return {"epoch": f"{columns['epoch'][row]:.0f}", **values}
 

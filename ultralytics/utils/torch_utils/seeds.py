@@ -54,13 +54,13 @@ class Switches:
 _before: list[Switches] = []  # at most one entry: the state that unset_deterministic restores
 
 
-def init_seeds(seed: int = 0, deterministic: bool = False) -> None:
+def init_seeds(seed: int = 0, deterministic: bool | str = False) -> None:
     """Seed `random`, numpy and torch (all devices).
 
     Args:
         seed: non-negative integer.
-        deterministic: prefer deterministic kernels (an operation that has none warns); False undoes
-            an earlier True.
+        deterministic: prefer deterministic kernels (an operation that has none warns); "strict": an
+            operation that has none raises RuntimeError; False undoes an earlier True.
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -72,7 +72,7 @@ def init_seeds(seed: int = 0, deterministic: bool = False) -> None:
         _before.append(Switches.current())
     Switches(
         algorithms=True,
-        warn_only=True,
+        warn_only=deterministic != "strict",
         cudnn=True,
         fill_memory=False,
         variables=(":4096:8", str(seed)),
