@@ -21,8 +21,10 @@ from ultralytics.geometry.iou import bbox_iou
 from ultralytics.geometry.pairs import (
     Level,
     PairSource,
+    chosen_pairs,
     grid_source,
     group_ranks,
+    group_sizes,
     grow_to,
     point_source,
 )
@@ -34,6 +36,7 @@ __all__ = [
     "Predictions",
     "RotatedTaskAlignedAssigner",
     "TaskAlignedAssigner",
+    "inside_rotated",
 ]
 
 
@@ -101,12 +104,16 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Positives:
-    """Anchors that received a label, ordered by image, then anchor; `labels` indexes the list."""
+    """Anchors that received a label, ordered by image, then anchor; `labels` indexes the list.
+
+    In the form of fixed shapes the order is another, and entries that are not `valid` have a score of 0.
+    """
 
     images: Tensor
     anchors: Tensor
     labels: Tensor
     scores: Tensor
+    valid: Tensor | None = None
 
     @classmethod
     def from_dense(
@@ -123,6 +130,15 @@ class Positives:
         label_P = number[image_P, slot_BA[image_P, anchor_P].long()]
         return cls(image_P, anchor_P, label_P, scores_BAC[image_P, anchor_P].sum(-1))
 
+    def compact(self, anchors: int) -> Positives:
+        """Without the entries that mean nothing, in order; `anchors` is their number in an image."""
+        if self.valid is None:
+            return self
+        at = self.valid.nonzero()[:, 0]
+        place = self.images[at] * anchors + self.anchors[at]
+        at = at[place.argsort()]
+        return Positives(self.images[at], self.anchors[at], self.labels[at], self.scores[at])
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -137,6 +153,8 @@ class _Pairs:
     metrics: Tensor
 
     def __getitem__(self, index: Tensor) -> _Pairs:
+        if index.dtype == torch.bool:  # its places are looked up once for all four
+            index = index.nonzero()[:, 0]
         return _Pairs(
             self.labels[index], self.places[index], self.overlaps[index], self.metrics[index]
         )
@@ -264,7 +282,7 @@ class TaskAlignedAssigner(nn.Module):
             if len(chunks) == 1:
                 seen.append(pairs)
         chosen = _Pairs.join(best)
-        wanted = torch.bincount(chosen.places, minlength=predictions.images * predictions.anchors)
+        wanted = group_sizes(chosen.places, predictions.images * predictions.anchors)
         contested = wanted > 1
         if bool(contested.any()):
             for chunk in chunks if not seen else ():
@@ -306,7 +324,7 @@ class TaskAlignedAssigner(nn.Module):
 
     def _measure(
         self,
-        pairs: tuple[Tensor, Tensor],
+        pairs: tuple[Tensor, ...],
         labels: Labels,
         predictions: Predictions,
         extra: dict[str, Any],  # Any: as in `pair_overlaps`
@@ -350,13 +368,13 @@ class RotatedTaskAlignedAssigner(TaskAlignedAssigner):
         size_N2 = boxes[:, 2:4].clamp(min=self.stride_val)
         grown_N5 = torch.cat((boxes[:, :2], size_N2, boxes[:, 4:]), dim=1)
         if levels is None:
-            return point_source(grown_N5, points_A2, _inside_rotated)
+            return point_source(grown_N5, points_A2, inside_rotated)
         around = grid_source(_enclosing(grown_N5), levels, points_A2)
 
-        def pairs(start: int, stop: int) -> tuple[Tensor, Tensor]:
+        def pairs(start: int, stop: int) -> tuple[Tensor, ...]:
             label_P, anchor_P = around.pairs(start, stop)
-            inside_P = _inside_rotated(points_A2[anchor_P], grown_N5[label_P])
-            return label_P[inside_P], anchor_P[inside_P]
+            inside_P = inside_rotated(points_A2[anchor_P], grown_N5[label_P])
+            return chosen_pairs(inside_P, label_P, anchor_P)
 
         return PairSource(around.counts, pairs)
 
@@ -404,7 +422,7 @@ def _enclosing(boxes_N5: Tensor) -> Tensor:
     return torch.cat((boxes_N5[:, :2] - reach_N2, boxes_N5[:, :2] + reach_N2), dim=1)
 
 
-def _inside_rotated(points: Tensor, boxes: Tensor) -> Tensor:
+def inside_rotated(points: Tensor, boxes: Tensor) -> Tensor:
     """Whether points lie inside rotated boxes, borders included."""
     dx, dy = points[..., 0] - boxes[..., 0], points[..., 1] - boxes[..., 1]
     cos, sin = boxes[..., 4].cos(), boxes[..., 4].sin()

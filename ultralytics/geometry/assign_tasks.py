@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ultralytics.geometry.assign import Labels, Predictions, TaskAlignedAssigner
 from ultralytics.geometry.keypoints import AREA_SHARE
-from ultralytics.geometry.pairs import Level, PairSource, group_ranks
+from ultralytics.geometry.pairs import Level, PairSource, chosen_pairs, group_ranks
 from ultralytics.geometry.windows import LabelMasks, in_groups, pixel_corners, pixel_parts
 
 __all__ = ["PoseTaskAlignedAssigner", "SegTaskAlignedAssigner"]
@@ -54,14 +54,14 @@ class PoseTaskAlignedAssigner(TaskAlignedAssigner):
         low, high = self.level_range
         finest, coarsest = stride_A.min(), stride_A.max()
 
-        def pairs(start: int, stop: int) -> tuple[Tensor, Tensor]:
+        def pairs(start: int, stop: int) -> tuple[Tensor, ...]:
             label_P, anchor_P = source.pairs(start, stop)
             side_P, stride_P = side_N[label_P], stride_A[anchor_P]
             fits = (side_P >= low * stride_P) | (stride_P == finest)
             fits &= (side_P <= high * stride_P) | (stride_P == coarsest)
-            left_N = torch.bincount(label_P[fits], minlength=len(boxes))
+            left_N = torch.zeros_like(source.counts).index_add(0, label_P, fits.to(source.counts))
             fits |= left_N[label_P] == 0
-            return label_P[fits], anchor_P[fits]
+            return chosen_pairs(fits, label_P, anchor_P)
 
         return PairSource(source.counts, pairs)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ultralytics.geometry.assign import Labels
+from ultralytics.geometry.pairs import group_sizes
 
 __all__ = ["LabelMasks", "PixelPart", "in_groups", "pixel_corners", "pixel_parts"]
 
@@ -93,7 +94,7 @@ def pixel_parts(corners_N4: Tensor, width: int, limit: int) -> Iterator[PixelPar
 def in_groups(group_P: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     """Place of each entry inside its group, in the order given, and the size of each group."""
     order_P = group_P.sort(stable=True).indices
-    count = torch.bincount(group_P, minlength=groups)
+    count = group_sizes(group_P, groups)
     first = count.cumsum(0) - count
     place_P = torch.empty_like(group_P)
     place_P[order_P] = torch.arange(len(group_P), device=group_P.device) - first[group_P[order_P]]

@@ -85,13 +85,32 @@ class BboxLoss(nn.Module):
         """
         image_P, anchor_P = fg_mask.nonzero(as_tuple=True)
         at = (image_P, anchor_P)
-        weight_P1 = target_scores[at].sum(-1, keepdim=True)
-        predicted, target = pred_bboxes[at], target_bboxes[at]
-        box = ((1 - self._overlap(predicted, target)) * weight_P1).sum() / target_scores_sum
-        distance = self._distance_loss(
-            pred_dist[at], target, anchor_points[anchor_P], imgsz, stride.view(-1, 1)[anchor_P]
+        return self.of_positives(
+            pred_dist[at],
+            pred_bboxes[at],
+            anchor_points[anchor_P],
+            target_bboxes[at],
+            target_scores[at].sum(-1, keepdim=True),
+            target_scores_sum,
+            imgsz,
+            stride.view(-1, 1)[anchor_P],
         )
-        return box, (distance * weight_P1).sum() / target_scores_sum
+
+    def of_positives(
+        self,
+        dist_P: Tensor,
+        predicted_P: Tensor,
+        anchor_P2: Tensor,
+        target_P: Tensor,
+        weight_P1: Tensor,
+        total: Tensor,
+        imgsz: Tensor,
+        stride_P1: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """The two losses of positives in a list, without gains; arguments as of `forward`, row by row."""
+        box = ((1 - self._overlap(predicted_P, target_P)) * weight_P1).sum() / total
+        distance = self._distance_loss(dist_P, target_P, anchor_P2, imgsz, stride_P1)
+        return box, (distance * weight_P1).sum() / total
 
     def _distance_loss(
         self, dist_P: Tensor, target_P: Tensor, anchor_P2: Tensor, imgsz: Tensor, stride_P1: Tensor

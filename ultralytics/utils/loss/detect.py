@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from ultralytics.geometry.anchors import dist2bbox, make_anchors
 from ultralytics.geometry.assign import Labels, Positives, Predictions, TaskAlignedAssigner
+from ultralytics.geometry.assign_fixed import assign_fixed, has_fixed_form, prefers_fixed_shapes
 from ultralytics.geometry.boxes import xywh2xyxy
-from ultralytics.geometry.pairs import Level
+from ultralytics.geometry.pairs import Level, group_sizes
 from ultralytics.utils.loss.boxes import BboxLoss, score_sum
 from ultralytics.utils.loss.entropy import sparse_binary_cross_entropy
 
@@ -57,6 +58,9 @@ class v8DetectionLoss:
         tal_topk2: how many of them are kept after conflicts; all when not given.
     """
 
+    fixed_form = (
+        True  # asked of the class itself: what a subclass replaces, the fixed form may bypass
+    )
     assigner_type: type[TaskAlignedAssigner] = TaskAlignedAssigner
     bbox_loss_type: type[BboxLoss] = BboxLoss
 
@@ -107,8 +111,26 @@ class v8DetectionLoss:
 
     def loss(self, preds: Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The same as a call, on the dictionary of raw outputs."""
+        images = preds["boxes"].shape[0]
+        if self._takes_fixed_shapes(preds, batch):
+            with torch.autocast(preds["boxes"].device.type, enabled=False):
+                labels = self._flat_labels(batch, images, self._grid(preds["feats"]))
+                _, terms = self._assigned_losses(preds, labels, {}, is_fixed=True)
+            vector = torch.stack(terms)
+            items = dict(zip(self._term_names(), vector.detach().unbind(), strict=True))
+            return vector * images, items
         _, vector, items = self.get_assigned_targets_and_loss(preds, batch)
-        return vector * preds["boxes"].shape[0], items
+        return vector * images, items
+
+    def _takes_fixed_shapes(self, preds: Outputs, batch: Batch) -> bool:
+        """Whether nothing of this loss may make the host wait for the device; parts that were replaced may."""
+        boxes = preds["boxes"]
+        return bool(
+            vars(type(self)).get("fixed_form")
+            and prefers_fixed_shapes(boxes.device, len(batch["batch_idx"]), boxes.shape[-1])
+            and has_fixed_form(self.assigner)
+            and type(self.bbox_loss) is self.bbox_loss_type
+        )
 
     def get_assigned_targets_and_loss(
         self,
@@ -141,11 +163,13 @@ class v8DetectionLoss:
         preds: Outputs,
         labels: Labels,
         extra: Mapping[str, Any],  # Any: further inputs of the assigner's overlap
+        is_fixed: bool = False,
     ) -> tuple[Assigned, list[Tensor]]:
         """The positives, and the terms multiplied by their gains; float32 whatever comes in."""
         raw_BRA, logits_BCA = self._raw_boxes(preds).float(), preds["scores"].float()
         grid = self._grid(preds["feats"])
-        found = self._assign(raw_BRA.detach(), logits_BCA.detach(), grid, labels, extra)
+        known = raw_BRA.detach(), logits_BCA.detach(), grid, labels
+        found = self._assign_fixed(*known) if is_fixed else self._assign(*known, extra)
         total = score_sum(found.scores)
         cls_loss = self._classification(logits_BCA, found, labels) / total
         box_loss, *others = self._regression(raw_BRA, grid, found, labels, total)
@@ -171,7 +195,7 @@ class v8DetectionLoss:
     @staticmethod
     def _in_slots(image_n: Tensor, rows: Tensor, images: int) -> Tensor:
         """Rows (n, ...) sorted by image -> (B, M, ...), zeros behind the rows of each image."""
-        counts = torch.bincount(image_n, minlength=images)
+        counts = group_sizes(image_n, images)
         padded = rows.new_zeros((images, int(counts.max()), *rows.shape[1:]))
         slot_n = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[image_n]
         padded[image_n, slot_n] = rows
@@ -229,11 +253,38 @@ class v8DetectionLoss:
 
     def _labels(self, batch: Batch, images: int, grid: Grid) -> Labels:
         """The labels of a batch in one list, in pixels."""
-        columns = (batch["batch_idx"].view(-1, 1), batch["cls"].view(-1, 1), batch["bboxes"])
-        targets = torch.cat(columns, dim=1).to(grid.points)
+        targets = self._rows(batch, grid)
         padded = self.preprocess(targets, images, grid.size_hw.flip(0).repeat(2))
         classes, boxes = padded[..., :1], padded[..., 1:]
         return Labels.from_padded(classes, boxes, boxes.sum(dim=-1) > 0)
+
+    @staticmethod
+    def _rows(batch: Batch, grid: Grid) -> Tensor:
+        """Labels (n, 6) or more as [image, class, box in fractions]."""
+        columns = (batch["batch_idx"].view(-1, 1), batch["cls"].view(-1, 1), batch["bboxes"])
+        return torch.cat(columns, dim=1).to(grid.points)
+
+    def _flat_labels(self, batch: Batch, images: int, grid: Grid) -> Labels:
+        """The same without looking at values: boxes of labels that cannot be used are zeros."""
+        image_n, order = batch["batch_idx"].view(-1).to(grid.points.device).long().sort(stable=True)
+        rows = self._rows(batch, grid)[order, 1:]
+        counts = group_sizes(image_n, images)
+        first = counts.cumsum(0) - counts
+        slot_n = torch.arange(len(image_n), device=image_n.device) - first[image_n]
+        boxes = self._boxes_px(rows[:, 1:], grid.size_hw.flip(0).repeat(2))
+        return Labels(image_n, slot_n, rows[:, 0].long(), boxes)
+
+    def _boxes_px(self, fractions: Tensor, scale_tensor: Tensor) -> Tensor:
+        """Boxes of labels in pixels, as the assigner wants them."""
+        return xywh2xyxy(fractions * scale_tensor)
+
+    def _assign_fixed(
+        self, raw_BRA: Tensor, logits_BCA: Tensor, grid: Grid, labels: Labels
+    ) -> Positives:
+        """The positive anchors, in tensors of fixed shapes."""
+        decoded = self._scaled(self._decode(grid.points, raw_BRA.permute(0, 2, 1)), grid.strides)
+        points = grid.points * grid.strides
+        return assign_fixed(self.assigner, labels, points, logits_BCA.sigmoid(), decoded)
 
     def _assign(
         self,
@@ -260,6 +311,10 @@ class v8DetectionLoss:
         def scores(image_P: Tensor, anchor_P: Tensor, class_P: Tensor) -> Tensor:
             return logits_BCA[image_P, class_P, anchor_P].sigmoid()
 
+        if prefers_fixed_shapes(points.device, len(labels), anchors) and (
+            has_fixed_form(self.assigner) and not extra
+        ):
+            return self._assign_fixed(raw_BRA, logits_BCA, grid, labels).compact(anchors)
         if isinstance(self.assigner, TaskAlignedAssigner):
             predictions = Predictions(images, anchors, scores, boxes)
             return self.assigner.assign(labels, points, predictions, grid.levels, **extra)
@@ -276,9 +331,9 @@ class v8DetectionLoss:
         index = (found.images, labels.classes[found.labels], found.anchors)
         if type(self.bce) is nn.BCEWithLogitsLoss and self.bce.pos_weight is None:
             weight_C = None if weights is None else weights.view(-1)
-            return sparse_binary_cross_entropy(logits_BCA, index, found.scores, weight_C)
-        targets_BCA = torch.zeros_like(logits_BCA)
-        targets_BCA[index] = found.scores
+            repeats = found.valid is not None
+            return sparse_binary_cross_entropy(logits_BCA, index, found.scores, weight_C, repeats)
+        targets_BCA = torch.zeros_like(logits_BCA).index_put(index, found.scores, accumulate=True)
         dense = self.bce(logits_BCA.permute(0, 2, 1), targets_BCA.permute(0, 2, 1))
         return (dense if weights is None else dense * weights).sum()
 
@@ -286,18 +341,20 @@ class v8DetectionLoss:
         self, raw_BRA: Tensor, grid: Grid, found: Positives, labels: Labels, total: Tensor
     ) -> tuple[Tensor, ...]:
         """Box and distance loss of the positives; subclasses append terms."""
-        raw_1PR = raw_BRA[found.images, :, found.anchors][None]
+        raw_PR = raw_BRA[found.images, :, found.anchors]
         points_P2, stride_P1 = grid.points[found.anchors], grid.strides[found.anchors]
+        target_P = self._scaled(labels.boxes[found.labels], 1 / stride_P1)
+        decoded_P = self._decode(points_P2, raw_PR[None])[0]
+        if found.valid is not None:  # entries without meaning must not bring in NaN, even times 0
+            decoded_P = torch.where(found.valid[:, None], decoded_P, target_P)
+        rows = raw_PR[:, : 4 * self.reg_max], decoded_P, points_P2, target_P, found.scores[:, None]
+        if type(self.bbox_loss) is self.bbox_loss_type:
+            return self.bbox_loss.of_positives(*rows, total, grid.size_hw, stride_P1)
+        raw_P, decoded_P, points_P2, target_P, score_P1 = rows
+        everyone = torch.ones((1, len(found)), dtype=torch.bool, device=total.device)
         box, distance = self.bbox_loss(
-            raw_1PR[..., : 4 * self.reg_max],
-            self._decode(points_P2, raw_1PR),
-            points_P2,
-            self._scaled(labels.boxes[found.labels], 1 / stride_P1)[None],
-            found.scores[None, :, None],
-            total,
-            torch.ones((1, len(found)), dtype=torch.bool, device=total.device),
-            grid.size_hw,
-            stride_P1,
+            *(raw_P[None], decoded_P[None], points_P2, target_P[None], score_P1[None]),
+            *(total, everyone, grid.size_hw, stride_P1),
         )
         return box, distance
 

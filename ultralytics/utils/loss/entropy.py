@@ -22,16 +22,18 @@ def sparse_binary_cross_entropy(
     index: tuple[Tensor, Tensor, Tensor],
     target_P: Tensor,
     weight_C: Tensor | None = None,
+    repeats: bool = False,
 ) -> Tensor:
     """Sum of the cross-entropies of all entries; targets are zero except at the given places.
 
     Args:
         logits_BCA: float32 logits.
-        index: image, class and anchor of each positive; no place may occur twice.
+        index: image, class and anchor of each positive.
         target_P: their targets.
         weight_C: weight of each class.
+        repeats: a place may occur several times; its targets add up.
     """
-    return _SparseEntropy.apply(logits_BCA, *index, target_P, weight_C)
+    return _SparseEntropy.apply(logits_BCA, *index, target_P, weight_C, repeats)
 
 
 class _SparseEntropy(torch.autograd.Function):
@@ -44,7 +46,9 @@ class _SparseEntropy(torch.autograd.Function):
         anchor_P: Tensor,
         target_P: Tensor,
         weight_C: Tensor | None,
+        repeats: bool,
     ) -> Tensor:
+        ctx.repeats = repeats
         if weight_C is not None:
             target_P = target_P * weight_C[class_P]
         ctx.save_for_backward(logits_BCA, image_P, class_P, anchor_P, target_P, weight_C)
@@ -62,5 +66,8 @@ class _SparseEntropy(torch.autograd.Function):
         slope_BCA = torch.ops.aten.softplus_backward(
             scale.expand_as(logits_BCA), logits_BCA, beta=1, threshold=20
         )
-        slope_BCA[image_P, class_P, anchor_P] -= grad * target_P
-        return slope_BCA, None, None, None, None, None
+        if ctx.repeats:
+            slope_BCA.index_put_((image_P, class_P, anchor_P), -grad * target_P, accumulate=True)
+        else:
+            slope_BCA[image_P, class_P, anchor_P] -= grad * target_P
+        return slope_BCA, None, None, None, None, None, None

@@ -32,6 +32,7 @@ class v8OBBLoss(v8DetectionLoss):
     a long box is learnt through its overlap already.
     """
 
+    fixed_form = True
     assigner_type = RotatedTaskAlignedAssigner
     bbox_loss_type = RotatedBboxLoss
 
@@ -63,7 +64,14 @@ class v8OBBLoss(v8DetectionLoss):
         size_A4 = dist2rbox(self._distances(pred_dist), pred_angle, anchor_points)
         return torch.cat((size_A4, pred_angle), dim=-1)
 
-    def _labels(self, batch: Batch, images: int, grid: Grid) -> Labels:
+    def _boxes_px(self, fractions: Tensor, scale_tensor: Tensor) -> Tensor:
+        size_n2 = fractions[:, 2:4] * scale_tensor[2:4]
+        usable_n1 = (size_n2 >= LEAST_SIDE_PX).all(dim=1, keepdim=True)
+        boxes = torch.cat((fractions[:, :4] * scale_tensor, fractions[:, 4:]), dim=1)
+        return boxes * usable_n1
+
+    @staticmethod
+    def _rows(batch: Batch, grid: Grid) -> Tensor:
         boxes = batch["bboxes"]
         if boxes.numel() and boxes.shape[-1] != COLUMNS:
             raise ConfigTypeError(
@@ -71,7 +79,7 @@ class v8OBBLoss(v8DetectionLoss):
                 "(centre, size, angle): OBB dataset incorrectly formatted or not a OBB dataset. "
                 "Label lines of this task hold a class and four corners; try data=dota8.yaml."
             )
-        return super()._labels({**batch, "bboxes": boxes.view(-1, COLUMNS)}, images, grid)
+        return v8DetectionLoss._rows({**batch, "bboxes": boxes.view(-1, COLUMNS)}, grid)
 
     def _gains(self) -> tuple[float, ...]:
         return (*super()._gains(), self.hyp.angle)
