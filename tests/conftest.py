@@ -13,7 +13,7 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-pytest_plugins = ["tests.painted"]
+pytest_plugins = ["tests.narrow", "tests.painted"]
 
 # Set before anything reads the settings, which happens once per process.
 os.environ["YOLO_CONFIG_DIR"] = tempfile.mkdtemp(prefix="ultralytics-tests-")

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.short_of_memory import short_of_memory
 from ultralytics import YOLO
 from ultralytics.data.build import InfiniteDataLoader
 from ultralytics.engine.trainer import recovery
@@ -330,21 +331,10 @@ def test_which_errors_are_tried_again(
 def test_a_smaller_batch_after_a_lack_of_memory(
     args: Args, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Small(DetectionTrainer):
-        def preprocess_batch(self, batch: Args) -> Args:
-            if self.model.training and len(batch["img"]) > 2:
-                raise torch.cuda.OutOfMemoryError("pretended")
-            return super().preprocess_batch(batch)
-
-    monkeypatch.setattr(
-        recovery,
-        "can_shrink_batch",
-        lambda _, error: isinstance(error, torch.cuda.OutOfMemoryError),
-    )
     optimizers: list[torch.optim.Optimizer] = []
     trainer = train(
         args | {"batch": 8, "nbs": 20, "optimizer": "SGD", "warmup_epochs": 0.0},
-        Small,
+        short_of_memory(DetectionTrainer, 2, monkeypatch),
         on_train_start=lambda t: optimizers.append(t.optimizer),
     )
     assert (trainer.batch_size, trainer.args.batch, trainer.memory_retries) == (2, 2, 2)

@@ -66,8 +66,9 @@ class LabelMasks:
 
 def pixel_corners(boxes_N4: Tensor, height: int, width: int) -> Tensor:
     """First column and row, and those after the last, of the pixels that `crop_mask` keeps of each box."""
-    limits_4 = boxes_N4.new_tensor([width, height, width, height])
-    return torch.minimum(boxes_N4.ceil().clamp(min=0), limits_4).long()
+    x_N2 = boxes_N4[:, 0::2].ceil().clamp(0, width)
+    y_N2 = boxes_N4[:, 1::2].ceil().clamp(0, height)
+    return torch.stack((x_N2, y_N2), dim=2).flatten(1).long()
 
 
 def pixel_parts(corners_N4: Tensor, width: int, limit: int) -> Iterator[PixelPart]:

@@ -36,6 +36,7 @@ from ultralytics.engine.trainer import (
     teacher,
 )
 from ultralytics.engine.trainer.hooks import TrainerHooks
+from ultralytics.engine.trainer.progress import LateValues
 from ultralytics.engine.trainer.schedule import Schedule, decay_function, nominal_accumulation
 from ultralytics.errors import ConfigValueError, DatasetError, NotAvailable
 from ultralytics.events import EventBus, Handler
@@ -131,10 +132,12 @@ class BaseTrainer(TrainerHooks):
         return get_cfg(overrides=self._resume_point.args)
 
     def _refuse_what_is_missing(self) -> None:
-        later = {
-            "profile": self.args.profile,
-            "quantize": self.args.quantize,
-        }
+        later = {"quantize": self.args.quantize}
+        if self.args.profile:
+            raise NotAvailable(
+                "profile=True times ONNX and TensorRT copies of the network, which this version cannot "
+                "export; leave it out. `yolo profile` shows where the time of a training goes."
+            )
         if own_setting(self.args, "tile") is not None:
             LOGGER.warning("tile has no effect on training; use it in val, predict and track.")
         for name, value in later.items():
@@ -251,6 +254,7 @@ class BaseTrainer(TrainerHooks):
         self.nan_recovery_attempts = 0
         self.memory_retries = 0
         self.reported_at = 0.0
+        self.late_losses = LateValues()
         self.is_mosaic_closed = False
         self.is_saved = False  # the epoch just finished has its checkpoint file
         self.has_saved = False
@@ -495,9 +499,10 @@ class BaseTrainer(TrainerHooks):
 
     def auto_batch(self, max_num_obj: int = 0, dataset_size: int = 0) -> int:
         """Largest batch that fits the asked share of device memory."""
+        largest = self.args.imgsz * (1 + self.args.multi_scale)
         return memory.auto_batch(
             model=self.model,
-            imgsz=self.args.imgsz,
+            imgsz=math.ceil(largest / self.stride) * self.stride,
             fraction=self.batch_size if 0 < self.batch_size < 1 else memory.DEFAULT_FRACTION,
             precision=self.precision,
             max_num_obj=max_num_obj,

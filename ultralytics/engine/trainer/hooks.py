@@ -16,7 +16,7 @@ from ultralytics.errors import ConfigValueError, DatasetError, UltralyticsError
 from ultralytics.nn.backends.formats import WEIGHT_SUFFIXES
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
-__all__ = ["Batch", "TrainerHooks"]
+__all__ = ["Batch", "TrainerHooks", "copies_beside", "takes_device_batches"]
 
 Batch = dict[str, Any]  # Any: tensors and tuples by key
 
@@ -31,6 +31,9 @@ class TrainerHooks:
             search for; False where every weight takes part in every step.
         sync_batchnorm: normalise over the images of all ranks (GPUs only).
         can_distill: the network may learn from a teacher; it then needs a Detect head.
+        takes_device_batches: said by a class that defines `preprocess_batch` of tensors wherever they are, so that
+            they may be copied to a GPU before it. A class that replaces the method says so anew.
+        dry_run: train once on the batch with most labels before the first epoch; None: on GPUs.
     """
 
     val_batch_factor = 2  # validation needs no gradients; a task that needs the memory says 1
@@ -38,6 +41,8 @@ class TrainerHooks:
     skips_parameters = True
     sync_batchnorm = False
     can_distill = True
+    takes_device_batches = False
+    dry_run: bool | None = None
 
     args: IterableSimpleNamespace
     resume: bool
@@ -150,3 +155,14 @@ class TrainerHooks:
         from ultralytics.utils.plotting import plot_results
 
         plot_results(file=self.csv, on_plot=self.on_plot)
+
+
+def takes_device_batches(kind: type) -> bool:
+    """Whether the class that a trainer class has its `preprocess_batch` from says so."""
+    owner = next(parent for parent in kind.__mro__ if "preprocess_batch" in vars(parent))
+    return bool(vars(owner).get("takes_device_batches", False))
+
+
+def copies_beside(trainer: TrainerHooks) -> bool:
+    """Whether batches may reach `preprocess_batch` of a trainer with their tensors on the device."""
+    return "preprocess_batch" not in vars(trainer) and takes_device_batches(type(trainer))

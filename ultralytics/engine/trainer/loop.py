@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ultralytics.data.side_copy import on_device
 from ultralytics.engine.trainer import (
     determinism,
     exact,
@@ -23,7 +24,11 @@ from ultralytics.engine.trainer import (
     recovery,
     streams,
 )
+from ultralytics.engine.trainer.forward import losses_of
+from ultralytics.engine.trainer.hooks import copies_beside
 from ultralytics.engine.trainer.layer_rates import shown_rates
+from ultralytics.engine.trainer.progress import LateValues, report_batch
+from ultralytics.engine.trainer.rehearsal import rehearse
 from ultralytics.engine.trainer.report import report_run
 from ultralytics.utils.environment import is_first_rank
 from ultralytics.utils.logging import LOGGER, colorstr
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-REPORT_EVERY_S = 0.25  # reading losses back makes an accelerator wait, so not after every batch
 AGREE_EVERY = 10  # batches between two questions of the ranks whether one of them wants to stop
 FEW_STEPS = 10  # fewer optimiser steps than this in a whole run deserve a warning
 AVERAGE_ATTRIBUTES = ("yaml", "nc", "args", "names", "stride", "class_weights")
@@ -59,6 +63,7 @@ def run_all(trainer: BaseTrainer) -> None:
     """The parts of a run in their order."""
     trainer._setup_train()
     midway.begin(trainer)
+    rehearse(trainer)
     start_clock(trainer)
     trainer.run_callbacks("on_train_start")
     announce(trainer)
@@ -176,16 +181,18 @@ def run_batches(trainer: BaseTrainer) -> None:
     loader, batches = trainer.train_loader, len(trainer.train_loader)
     done = midway.enter(trainer)
     trainer.nonfinite = None
+    trainer.late_losses = LateValues()
     if trainer.loss_names:
         LOGGER.info(trainer.progress_string())
-    numbered, hidden = enumerate(loader, done), not is_first_rank() or None
+    source = on_device(loader, trainer.device) if copies_beside(trainer) else loader
+    numbered, hidden = enumerate(source, done), not is_first_rank() or None
     with TQDM(numbered, total=batches, initial=done, disable=hidden) as bar:
         for i, batch in bar:
             trainer.run_callbacks("on_train_batch_start")
             ni = i + batches * trainer.epoch
             run_batch(trainer, batch, i, ni)
-            if is_first_rank() and (i + 1 == batches or is_report_due(trainer)):
-                report(trainer, bar, batch)
+            if is_first_rank():
+                report_batch(trainer, bar, batch, is_last=i + 1 == batches)
             if trainer.args.plots and ni in trainer.plot_idx and is_first_rank():
                 trainer.plot_training_samples(batch, ni)
             trainer.run_callbacks("on_train_batch_end")
@@ -224,11 +231,7 @@ def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> N
         prepared = trainer.preprocess_batch(batch)
         batch.update(prepared)
         trainer.batch, trainer.batches_done = batch, ni + 1
-        if trainer.args.compile:
-            preds = trainer.model(prepared["img"])
-            loss, items = unwrap_model(trainer.model).loss(prepared, preds)
-        else:
-            loss, items = trainer.model(prepared)
+        loss, items = losses_of(trainer, prepared)
         trainer.loss = loss.sum()
     trainer.loss_items = items
     if trainer.loss_names != tuple(items):
@@ -242,31 +245,6 @@ def run_batch(trainer: BaseTrainer, batch: dict[str, Any], i: int, ni: int) -> N
         trainer.last_opt_step = ni
         if trainer.args.time and _is_out_of_time(trainer):
             trainer.stop = True
-
-
-def is_report_due(trainer: BaseTrainer) -> bool:
-    """Whether to read the losses for the progress row now."""
-    now = trainer.clock()
-    if trainer.device.type != "cpu" and now - trainer.reported_at < REPORT_EVERY_S:
-        return False
-    trainer.reported_at = now
-    return True
-
-
-def report(trainer: BaseTrainer, bar: Any, batch: dict[str, Any]) -> None:
-    """Update the progress row."""
-    memory = f"{trainer._get_memory():.3g}G"
-    losses = [float(v) for v in trainer.tloss.values()]
-    nonfinite.check_reported(trainer, losses)
-    labels = batch["cls"].shape[0] if "cls" in batch else batch["img"].shape[0]
-    row = ("%11s" * 2 + "%11.4g" * (2 + len(losses))) % (
-        f"{trainer.epoch + 1}/{trainer.epochs}",
-        memory,
-        *losses,
-        labels,
-        batch["img"].shape[-1],
-    )
-    bar.set_description(row)
 
 
 def conclude_epoch(trainer: BaseTrainer) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import math
 from copy import deepcopy
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,14 +16,24 @@ from torch import nn
 
 from ultralytics.utils.logging import LOGGER
 from ultralytics.utils.torch_utils.precision import Precision
+from ultralytics.utils.torch_utils.wrapping import unwrap_model
 
-__all__ = ["DEFAULT_BATCH", "DEFAULT_FRACTION", "auto_batch", "clear", "reserved"]
+__all__ = [
+    "DEFAULT_BATCH",
+    "DEFAULT_FRACTION",
+    "DeviceMemory",
+    "Meter",
+    "auto_batch",
+    "clear",
+    "reserved",
+]
 
 DEFAULT_BATCH = 16
 DEFAULT_FRACTION = 0.6
 MAX_BATCH = 1024
 PROBES = (1, 2, 4, 8, 16)
-LARGE_PROBES = (32, 64)  # tried on devices with 16 GiB or more
+LARGE_PROBES = (32, 64)  # tried on devices with at least
+LARGE_GIB = 16.0
 GIB = 1 << 30
 
 
@@ -52,6 +63,41 @@ def clear(device: torch.device, threshold: float | None = None) -> None:
         torch.mps.empty_cache()
 
 
+class Meter(Protocol):
+    """What measuring needs of a device; all in GiB."""
+
+    total: float
+
+    def reserved(self) -> float:
+        """Memory that this process holds."""
+
+    def available(self) -> float:
+        """Memory that this process holds or could get."""
+
+    def clear(self) -> None:
+        """Give back what is not in use."""
+
+
+class DeviceMemory:
+    """The memory of a CUDA device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.total = torch.cuda.get_device_properties(device).total_memory / GIB
+
+    def reserved(self) -> float:
+        """Memory held by the allocator."""
+        return reserved(self.device)
+
+    def available(self) -> float:
+        """The same, and what no process holds."""
+        return torch.cuda.mem_get_info(self.device)[0] / GIB + self.reserved()
+
+    def clear(self) -> None:
+        """Collect garbage and release cached blocks."""
+        clear(self.device)
+
+
 def auto_batch(
     model: nn.Module,
     imgsz: int,
@@ -59,37 +105,55 @@ def auto_batch(
     precision: Precision,
     max_num_obj: int = 0,
     dataset_size: int = 0,
+    meter: Meter | None = None,
 ) -> int:
     """Batch size that uses a share of the device memory, from a line through a few measured sizes.
 
     Args:
-        model: network on its device.
+        model: network on its device; wrappers are taken off, and nothing of it changes.
         imgsz: side of the square input in pixels.
-        fraction: share of the memory to use.
+        fraction: share of the memory to use, of what other processes leave.
         precision: arithmetic of the forward pass.
         max_num_obj: labels in the fullest image, which cost the assigner memory.
         dataset_size: upper limit of the batch; 0 for none.
+        meter: how to measure; that of the device when not given.
 
     Returns:
         The batch; 16 on devices without measurable memory.
+
+    Raises:
+        RuntimeError: not even one image fits.
     """
+    model = unwrap_model(model)
     device = next(model.parameters()).device
-    if device.type != "cuda" or torch.backends.cudnn.benchmark:
-        LOGGER.warning(f"batch below 1 needs CUDA memory to measure; using batch={DEFAULT_BATCH}.")
-        return min(DEFAULT_BATCH, dataset_size or DEFAULT_BATCH)
-    total = torch.cuda.get_device_properties(device).total_memory / GIB
-    sizes = PROBES + (LARGE_PROBES if total >= 16 else ())
-    sizes = tuple(s for s in sizes if s <= (dataset_size or MAX_BATCH))
+    limit = min(MAX_BATCH, dataset_size or MAX_BATCH)
+    if meter is None:
+        if device.type != "cuda" or torch.backends.cudnn.benchmark:
+            batch = min(DEFAULT_BATCH, limit)
+            LOGGER.warning(f"batch below 1 needs CUDA memory to measure; using batch={batch}.")
+            return batch
+        meter = DeviceMemory(device)
+    sizes = PROBES + (LARGE_PROBES if meter.total >= LARGE_GIB else ())
     # A copy, because the probe images would move the statistics of the normalisation layers.
-    points, failed = _measure(deepcopy(model), imgsz, sizes, precision, max_num_obj, total)
+    copied = deepcopy(model).train()
+    points, failed = _measure(
+        copied, imgsz, [s for s in sizes if s <= limit], precision, max_num_obj, meter
+    )
+    del copied
+    meter.clear()
     if not points:
-        raise RuntimeError("no batch size fits the device; choose a smaller imgsz or model")
-    free = total - reserved(device)
-    batch = fit(points, free * fraction)
+        raise RuntimeError(
+            f"not one image fits the device at imgsz={imgsz}; choose a smaller imgsz or model"
+        )
+    batch = fit(points, meter.available() * fraction)
     if failed is not None and batch >= failed:
         batch = max(size for size, _ in points)
-    batch = int(np.clip(batch, points[0][0], min(MAX_BATCH, dataset_size or MAX_BATCH)))
-    LOGGER.info(f"batch={batch} should use about {fraction:.0%} of {total:.1f} GiB")
+    batch = int(np.clip(batch, points[0][0], limit))
+    LOGGER.info(
+        f"batch={batch} should use about {fraction:.0%} of {meter.total:.1f} GiB; measured: "
+        + ", ".join(f"{size} images {used:.2f} GiB" for size, used in points)
+        + (f"; {failed} did not fit" if failed is not None else "")
+    )
     return batch
 
 
@@ -104,30 +168,37 @@ def fit(points: list[tuple[int, float]], budget: float) -> int:
 def _measure(
     model: nn.Module,
     imgsz: int,
-    sizes: tuple[int, ...],
+    sizes: list[int],
     precision: Precision,
     max_num_obj: int,
-    total: float,
+    meter: Meter,
 ) -> tuple[list[tuple[int, float]], int | None]:
-    device = next(model.parameters()).device
+    """Batches with the memory of a forward and backward pass, and the batch that did not fit."""
+    weight = next(p for p in model.parameters() if p.ndim == 4)
     strides = [int(s) for s in model.stride.tolist()]  # type: ignore[operator]
     anchors = sum(math.ceil(imgsz / s) ** 2 for s in strides)
     classes = len(getattr(model, "names", ())) or 1
+    if imgsz <= max(strides):  # normalisation needs two values of a channel
+        sizes = [size for size in sizes if size > 1]
     points: list[tuple[int, float]] = []
     for size in sizes:
-        clear(device)
+        meter.clear()
         try:
-            image = torch.zeros(size, 3, imgsz, imgsz, device=device)
+            image = torch.zeros(size, weight.shape[1], imgsz, imgsz, device=weight.device)
             with precision.autocast():
                 output = model(image)
             _sum_of(output).backward()
-            used = reserved(device)
+            used = meter.reserved()
         except torch.cuda.OutOfMemoryError:
-            model.zero_grad()
-            return points, size
+            used = math.inf
         model.zero_grad()
-        used += size * anchors * 6 * (max_num_obj + 2 * classes) * 4 / GIB
-        if 0 < used < total and (not points or used > points[-1][1]):
+        if used == math.inf:  # handled out here: the exception keeps the tensors of the pass alive
+            return points, size
+        if max_num_obj:  # tasks without objects assign none
+            used += size * anchors * 6 * (max_num_obj + 2 * classes) * 4 / GIB
+        if used >= meter.total:
+            return points, size
+        if used > (points[-1][1] if points else 0):
             points.append((size, used))
     return points, None
 

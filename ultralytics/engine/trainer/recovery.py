@@ -113,7 +113,6 @@ def shrink_batch(trainer: BaseTrainer) -> None:
     trainer.memory_retries += 1
     old, trainer.batch_size = int(trainer.batch_size), max(1, int(trainer.batch_size) // 2)
     trainer.args.batch = trainer.batch_size
-    LOGGER.warning(f"Out of device memory with batch={old}; trying batch={trainer.batch_size}.")
     trainer.optimizer.zero_grad()
     trainer.loss = torch.zeros(())
     trainer._close_loaders()
@@ -128,3 +127,9 @@ def shrink_batch(trainer: BaseTrainer) -> None:
     trainer.validator.dataloader = trainer.test_loader
     trainer.is_mosaic_closed = False
     trainer.last_opt_step = -1
+    LOGGER.warning(
+        f"Out of device memory with batch={old}: going on with batch={trainer.batch_size} (try "
+        f"{trainer.memory_retries} of {MAX_ATTEMPTS}). Batches gathered for an optimizer step: "
+        f"{trainer.accumulate}; the epoch starts anew, weights and optimizer are kept. Give batch="
+        f"{trainer.batch_size} next time, or less imgsz."
+    )

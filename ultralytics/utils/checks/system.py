@@ -35,8 +35,6 @@ __all__ = [
 ]
 
 GIB = 1 << 30
-# Turing cards without tensor cores and older ones compute wrong values in half precision.
-POOR_HALF = ("1660", "1650", "1630", "t400", "t550", "t600", "t1000", "t1200", "t2000", "k40m")
 LONG_VALUE = 100  # characters
 
 
@@ -120,14 +118,17 @@ def check_amp(model: nn.Module) -> bool:
     `ultralytics.utils.torch_utils.precision`. CPU and MPS never qualify.
     """
     from ultralytics.utils.torch_utils.device import get_gpu_info
-    from ultralytics.utils.torch_utils.precision import is_half_precision_sound
+    from ultralytics.utils.torch_utils.precision import (
+        computes_half_poorly,
+        is_half_precision_sound,
+    )
 
     device = next(model.parameters()).device
     if device.type in {"cpu", "mps"}:
         return False
     if device.type == "cuda":
         name = get_gpu_info(device.index or 0).lower()
-        if any(card in name.split(",")[0] for card in POOR_HALF):
+        if computes_half_poorly(name.split(",")[0]):
             LOGGER.warning(f"AMP is off: {name} computes half precision unreliably.")
             return False
     is_sound = is_half_precision_sound(model, device)

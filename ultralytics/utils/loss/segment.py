@@ -91,7 +91,7 @@ class v8SegmentationLoss(v8DetectionLoss):
             coefficients_BCA[at.images, :, at.anchors],
             at.labels,
             labels.images,
-            share_N4 * share_N4.new_tensor([width, height, width, height]),
+            torch.stack((share_N4[:, 0::2] * width, share_N4[:, 1::2] * height), dim=2).flatten(1),
             weight_N,
             known,
         )

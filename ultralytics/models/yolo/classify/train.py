@@ -36,6 +36,7 @@ class ClassificationTrainer(BaseTrainer):
     loss_is_sum = False
     can_distill = False
     skips_parameters = False
+    takes_device_batches = True
 
     def _resolve_args(self, cfg: Any, overrides: dict[str, Any]) -> IterableSimpleNamespace:
         args = super()._resolve_args(cfg, {**overrides, "task": "classify"})

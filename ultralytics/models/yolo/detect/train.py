@@ -35,6 +35,7 @@ class DetectionTrainer(BaseTrainer):
     """
 
     skips_parameters = False
+    takes_device_batches = True
     model_type: type[DetectionModel] = DetectionModel
     validator_type: type[DetectionValidator] = DetectionValidator
 
