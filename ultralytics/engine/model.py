@@ -19,6 +19,8 @@ from ultralytics.data.sources.arrays import as_bgr
 from ultralytics.engine.facade import arguments, opening
 from ultralytics.engine.facade.guard import Guard
 from ultralytics.engine.facade.starting import prepare_trainer, starts_from_weights
+from ultralytics.engine.profiling import Profile, profile_training
+from ultralytics.engine.profiling.run import DEFAULT_BATCHES
 from ultralytics.engine.trainer.multi import MultiTrainer
 from ultralytics.errors import ConfigTypeError, NotAvailable, ResumeError
 from ultralytics.events import EVENTS, EventBus, Handler
@@ -435,6 +437,17 @@ class Model(nn.Module):
         configure_logging()
         self._network()
         return start_search(self, use_ray, iterations, args, kwargs)
+
+    def profile(self, batches: int = DEFAULT_BATCHES, **kwargs: Any) -> Profile:
+        """Train a few batches and say where their time goes; nothing is kept, and this object is not changed.
+
+        Args:
+            batches: how many batches are measured, after two that are not.
+            **kwargs: any training argument.
+        """
+        configure_logging()
+        self._network()
+        return profile_training(self, self.training_arguments(kwargs), batches)
 
     # ---------------------------------------------------------------- not in this version
 

@@ -117,6 +117,17 @@ def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
         for key in CALL_ONLY.get(str(overrides.get("mode")), ())
         if key in overrides
     }
+    model, mode, arguments = _opened(overrides)
+    arguments |= extra
+    if mode in STREAMED_MODES:
+        for _ in getattr(model, mode)(**arguments, stream=True):
+            pass  # files and lines are all that is wanted, so nothing piles up
+    else:
+        getattr(model, mode)(**arguments)
+
+
+def _opened(overrides: dict[str, Any]) -> tuple[Any, str, dict[str, Any]]:
+    """The model that the arguments name, the mode, and the arguments that are left for it."""
     texts = _class_texts(overrides)
     arguments = _checked(overrides)
     mode, task = arguments.pop("mode"), arguments.pop("task", None)
@@ -135,12 +146,7 @@ def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
                 "for example classes=[0, 2]"
             )
         model.set_classes(texts)
-    arguments |= extra
-    if mode in STREAMED_MODES:
-        for _ in getattr(model, mode)(**arguments, stream=True):
-            pass  # files and lines are all that is wanted, so nothing piles up
-    else:
-        getattr(model, mode)(**arguments)
+    return model, mode, arguments
 
 
 def _class_texts(overrides: dict[str, Any]) -> list[str]:
@@ -308,6 +314,14 @@ def _check_data(line: CommandLine) -> None:
         raise DatasetError(f"{report.bad} faults in {data}")
 
 
+def _profile(line: CommandLine) -> None:
+    """A training of a few batches, and where its time went."""
+    overrides = {**line.overrides, **parse_words(line.rest).overrides, "mode": "train"}
+    own = {key: overrides.pop(key) for key in ("batches",) if key in overrides}
+    model, _, arguments = _opened(overrides)
+    print(model.profile(**arguments, **own).text)
+
+
 def _models(line: CommandLine) -> None:
     """Words that are tasks choose by task, other words by a part of the name."""
     tasks = task_words()
@@ -333,6 +347,7 @@ COMMANDS: dict[str, Callable[[CommandLine], None]] = {
     "cfg": _cfg,
     "copy-cfg": lambda line: copy_default_cfg(),
     "models": _models,
+    "profile": _profile,
     "login": lambda line: handle_yolo_login(line.rest),
     "logout": lambda line: handle_yolo_login(line.rest),
     "hub": lambda line: handle_yolo_login(line.rest),

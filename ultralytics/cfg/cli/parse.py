@@ -43,6 +43,7 @@ SPECIALS = (
     "cfg",
     "copy-cfg",
     "models",
+    "profile",
     "login",
     "logout",
     "hub",
@@ -172,7 +173,8 @@ def parse_words(words: Sequence[str]) -> CommandLine:
     for position, raw in enumerate(plain):
         word = _without_comma(raw)
         command = "" if "=" in word else _command_of(word)
-        if command and not _is_task_or_mode(word):
+        is_flag = word in _BARE and "mode" in line.overrides  # as in `yolo train ... profile`
+        if command and not _is_task_or_mode(word) and not is_flag:
             return CommandLine(line.overrides, command, tuple(plain[position + 1 :]))
         _take_word(word, line.overrides)
     return line

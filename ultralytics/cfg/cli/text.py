@@ -31,6 +31,7 @@ other commands:
   yolo version                 version number
   yolo checks                  report of the computer and the installed packages
   yolo check data=FILE         report of a data set; strict=True fails when something is wrong
+  yolo profile data=FILE       where the time of a training goes: decode, warp, copy, forward, loss, step
   yolo models [TASK] [WORD]    models that can be built by name: size, operations, published weights
   yolo settings [KEY=VALUE]    show or change user settings; 'yolo settings reset' restores them
   yolo cfg                     all arguments with their defaults, as YAML
