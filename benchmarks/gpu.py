@@ -138,7 +138,7 @@ def ask(python: str, job: Facts, timeout: float) -> Facts:
     """Result of a job under one interpreter; its last words when it fails."""
     with tempfile.TemporaryDirectory() as folder:
         env = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             "YOLO_CONFIG_DIR": f"{folder}/settings",
             "YOLO_OFFLINE": "true",
             "YOLO_AUTOINSTALL": "false",
