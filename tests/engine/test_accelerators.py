@@ -396,6 +396,7 @@ def test_rows_of_accelerators_are_few_and_the_last_one_is_exact(
         clock=lambda: next(times),
         reported_at=0.0,
         late_losses=LateValues(streams, is_pinned=False),
+        nonfinite=None,
         _get_memory=lambda: 0.0,
         epoch=0,
         epochs=1,

@@ -108,7 +108,10 @@ class _TimedLoss:
 
 def _measure(trainer: Any, batches: int) -> Profile:
     network = unwrap_model(trainer.model)
-    network.criterion = _TimedLoss(network.init_criterion(), trainer.mark)
+    if callable(
+        getattr(network, "init_criterion", None)
+    ):  # else loss and forward pass are one stage
+        network.criterion = _TimedLoss(network.init_criterion(), trainer.mark)
     trainer._model_train()
     trainer.optimizer.zero_grad()
     loader = trainer.train_loader
