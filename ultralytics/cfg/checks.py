@@ -313,10 +313,11 @@ def _device(setting: Setting, value: Any) -> Any:
 
 
 def _freeze(setting: Setting, value: Any) -> Any:
+    value = list(value) if isinstance(value, range) else value
     entries = value if isinstance(value, (list, tuple)) else [value]
     single = entries is not value
     if not all(_is_int(entry) or (isinstance(entry, str) and not single) for entry in entries):
-        wanted = "a number of layers, or a list of layer numbers or dotted layer names"
+        wanted = "a number of layers, or a list of layer numbers, ranges such as '0-9', or dotted layer names"
         raise _wrong_type(setting, value, wanted)
     if any(_is_int(entry) and entry < 0 for entry in entries):
         raise ConfigValueError(f"{_shown(setting, value)} must not be negative")

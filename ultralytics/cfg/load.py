@@ -104,6 +104,7 @@ def get_cfg(
     custom = {} if overrides is None else dict(cfg2dict(overrides))
     check_dict_alignment(base, custom)
     merged = {**base, **custom}
+    _refuse_training_objects(merged, custom)
     _tidy_names(merged)
     check_cfg(merged)
     result = IterableSimpleNamespace(**merged)
@@ -158,6 +159,15 @@ def _complaint(name: str, base: Mapping[str, Any]) -> str:
     ]
     hint = f"; similar: {', '.join(close)}" if close else ""
     return f"'{name}' is not a valid argument{hint}"
+
+
+def _refuse_training_objects(merged: Mapping[str, Any], custom: Mapping[str, Any]) -> None:
+    mode = merged.get("mode")
+    for name in ("loss", "transforms"):
+        if name in custom and mode != "train":
+            raise ConfigError(
+                f"'{name}' is an argument of training, it has no meaning in mode={mode}"
+            )
 
 
 def _tidy_names(merged: dict[str, Any]) -> None:

@@ -275,7 +275,7 @@ SETTINGS = (
         default=None,
         kind="own",
         modes="train",
-        help="freeze the first n layers, or a list of layer numbers or dotted layer names",
+        help="freeze the first n layers, or a list of layer numbers, ranges, dotted names and patterns",
         nullable=True,
     ),
     Setting(

@@ -100,7 +100,7 @@ class ClassificationDataset(Dataset[Sample]):
             [file, c, Path(file).with_suffix(".npy"), None] for file, c in pairs
         ]
         self.torch_transforms = self.build_transforms(args)
-        self._built = self.torch_transforms
+        self._built, self._built_steps = self.torch_transforms, _steps(self.torch_transforms)
         self._batches: BatchPipeline | None = None
         self._ram: RamCache | None = None
         self._disk: DiskCache | None = None
@@ -157,6 +157,7 @@ class ClassificationDataset(Dataset[Sample]):
         """The built transforms for batches, unless they or the sample were replaced."""
         is_stock = (
             self.torch_transforms is self._built
+            and _steps(self._built) == self._built_steps
             and type(self).__getitem__ is ClassificationDataset.__getitem__
         )
         if is_stock and self._batches is None:
@@ -246,6 +247,10 @@ class ClassificationDataset(Dataset[Sample]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_batches": None}
+
+
+def _steps(transforms: Any) -> list[Any]:  # Any: torchvision is untyped
+    return list(getattr(transforms, "transforms", ()))
 
 
 def _loaded(image: Image) -> Loaded:

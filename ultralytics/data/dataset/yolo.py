@@ -14,6 +14,7 @@ import torch
 from ultralytics.data.base import BaseDataset, Sample
 from ultralytics.data.cache import cache_path
 from ultralytics.data.collate import batch_memory, collate_fn
+from ultralytics.data.fingerprint import fingerprint, stop_mixing
 from ultralytics.data.formats import HELP_URL, img2label_paths
 from ultralytics.data.keypoints import check_keypoints, keypoint_shape
 from ultralytics.data.labels import LabelStore, LabelView
@@ -186,7 +187,7 @@ class YOLODataset(BaseDataset):
         transforms.append(self.last_step(settings))
         self._built, self._built_print, self._built_hyp = (
             transforms,
-            _fingerprint(transforms),
+            fingerprint(transforms),
             settings,
         )
         self._fused = self._fused_key = None
@@ -209,11 +210,20 @@ class YOLODataset(BaseDataset):
         )
 
     def close_mosaic(self, hyp: Any) -> None:  # Any: settings namespace
-        """Rebuild the transforms without mosaic, copy-paste, mixup and cutmix; `hyp` is not changed."""
+        """End mosaic, copy-paste, mixup and cutmix; `hyp` is not changed.
+
+        The transforms are built anew, unless they were replaced or edited: these steps then stop, and all others stay.
+        """
         settings = copy.copy(hyp)
         settings.mosaic = settings.copy_paste = settings.mixup = settings.cutmix = 0.0
         self.hyp = settings
+        if self.transforms is not self._built or not self._is_unedited():
+            stop_mixing(self.transforms)
+            return
         self.transforms = self.build_transforms(settings)
+
+    def _is_unedited(self) -> bool:
+        return bool(fingerprint(self._built) == self._built_print)
 
     # ---------------------------------------------------------------------------------- samples
 
@@ -283,9 +293,7 @@ class YOLODataset(BaseDataset):
             getattr(type(self), name) is stock and name not in vars(self)
             for name, stock in self.stock_hooks().items()
         )
-        return (
-            hooks and not self._labels.has_extras and _fingerprint(self._built) == self._built_print
-        )
+        return hooks and not self._labels.has_extras and self._is_unedited()
 
     @classmethod
     def stock_hooks(cls) -> dict[str, Any]:  # Any: functions
@@ -301,18 +309,3 @@ class YOLODataset(BaseDataset):
         state = super().__getstate__()
         state["_fused"] = state["_fused_key"] = None
         return state
-
-
-def _fingerprint(transform: Any) -> Any:  # Any: nested tuples
-    """Types and plain settings of a transform and the transforms inside it."""
-    values = getattr(transform, "__dict__", {})
-    plain = {
-        k: v for k, v in values.items() if isinstance(v, (bool, int, float, str, tuple, type(None)))
-    }
-    inner = values.get("transforms")
-    parts = [values.get("pre_transform"), *(inner if isinstance(inner, list) else [])]
-    return (
-        type(transform),
-        tuple(sorted((key, repr(value)) for key, value in plain.items())),
-        tuple(_fingerprint(part) for part in parts if part is not None),
-    )

@@ -7,9 +7,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ultralytics.engine.facade import opening
 from ultralytics.events import Handler
 from ultralytics.nn import tasks
+from ultralytics.utils.logging import LOGGER
 
 __all__ = ["prepare_trainer", "starts_from_weights", "write_base"]
 
@@ -33,7 +36,23 @@ def prepare_trainer(
     trainer = kind(overrides=args, _callbacks=facade.callbacks if callbacks is None else callbacks)
     if starts_here:
         trainer.model = trainer.get_model(cfg=deepcopy(facade.model.yaml), weights=weights)
+        from ultralytics.engine.trainer.freezing import asks_to_keep
+
+        if asks_to_keep(args.get("freeze")):
+            _keep_frozen(facade.model, trainer.model)
     return trainer
+
+
+def _keep_frozen(held: nn.Module, network: nn.Module) -> None:
+    """Freeze what the user froze by hand; an opened file, in which nothing is trained, says nothing."""
+    flags = {name: p.requires_grad for name, p in held.named_parameters()}
+    if not any(flags.values()):
+        LOGGER.warning(
+            "freeze=['keep'] keeps nothing: no parameter of the opened model is trained; set requires_grad first."
+        )
+        return
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad = flags.get(name, True)
 
 
 def starts_from_weights(facade: Any, args: Mapping[str, Any]) -> bool:

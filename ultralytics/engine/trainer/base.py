@@ -30,6 +30,8 @@ from ultralytics.engine.trainer import (
     nonfinite,
     objects,
     optim,
+    own_loss,
+    own_transforms,
     parallel,
     resume,
     streams,
@@ -268,6 +270,7 @@ class BaseTrainer(TrainerHooks):
         self.alerted: set[str] = set()  # operators without a deterministic kernel
         self.first_timed_epoch = 0
         self.freeze_layer_names: list[str] = []
+        self.transforms_seen: Any = None  # as of the last epoch, while worker processes hold copies
 
     # ---------------------------------------------------------------- events
 
@@ -353,6 +356,7 @@ class BaseTrainer(TrainerHooks):
         self.args.imgsz = check_imgsz(
             self.args.imgsz, stride=self.stride, floor=self.stride, max_dim=1
         )
+        self.args.freeze = freezing.with_kept(self.model, self.args.freeze)
         self.freeze_layer_names = freezing.freeze(self.model, self.args.freeze)
         parallel.share_weights(self.model, self.ranks)
         self.precision = self._agree_on_precision()
@@ -371,6 +375,7 @@ class BaseTrainer(TrainerHooks):
             self.validator.args.device = str(self.device)
         self.set_class_weights()
         self.ema = ModelEMA(self.model)
+        own_loss.attach(self)
         self.model = parallel.wrap(self)
         keys = [*self.validator.metrics.keys, *self.label_loss_items(prefix="val")]
         self.metrics = dict.fromkeys(keys, 0.0)
@@ -404,6 +409,7 @@ class BaseTrainer(TrainerHooks):
     def _build_train_pipeline(self) -> None:
         """Loaders, accumulation, optimiser and schedule for the current batch size."""
         self.ranks.in_turn(self._build_loaders, "the scan of the data set")
+        own_transforms.install(self)
         parallel.check_batches(self)
         self._guard_single_image_batch()
         nominal = nominal_accumulation(self.args.nbs, int(self.batch_size))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ultralytics.cfg.load import OUR_KEYS
 from ultralytics.engine.trainer import streams
+from ultralytics.engine.trainer.own_loss import OwnLoss
 from ultralytics.utils.torch_utils.wrapping import unwrap_model, unwrap_parallel
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def restore(trainer: BaseTrainer, state: State) -> None:
 
 def fast_forward(model: Any, updates: int) -> None:  # Any: a task network
     """Bring a loss that changes by epoch to the given number of updates."""
-    model.criterion = model.init_criterion()
+    if not isinstance(getattr(model, "criterion", None), OwnLoss):  # which is attached once
+        model.criterion = model.init_criterion()
     if hasattr(model.criterion, "updates") and updates > 0:
         model.criterion.updates = updates - 1
         model.criterion.update()

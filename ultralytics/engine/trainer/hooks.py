@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ultralytics.engine.trainer import own_transforms
 from ultralytics.errors import ConfigValueError, DatasetError, UltralyticsError
 from ultralytics.nn.backends.formats import WEIGHT_SUFFIXES
 from ultralytics.utils.namespace import IterableSimpleNamespace
@@ -51,6 +52,20 @@ class TrainerHooks:
     device: torch.device
     csv: Path
     loss_names: tuple[str, ...]
+    train_loader: Any  # Any: a loader with a data set
+
+    @property
+    def transforms(self) -> Any:  # Any: Compose, or torchvision's for classification
+        """Steps that make a training sample, a list that may be edited or replaced; None before the data is loaded.
+
+        Edits reach worker processes at the start of the next epoch.
+        """
+        loader = getattr(self, "train_loader", None)
+        return None if loader is None else own_transforms.transforms_of(loader.dataset)
+
+    @transforms.setter
+    def transforms(self, value: Any) -> None:
+        own_transforms.set_transforms(self.train_loader.dataset, value)
 
     def on_plot(self, path: str | Path, data: dict[str, Any] | None = None) -> None:
         """Register a picture written by this run."""

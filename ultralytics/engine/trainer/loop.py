@@ -20,6 +20,7 @@ from ultralytics.engine.trainer import (
     midway,
     monitor,
     nonfinite,
+    own_transforms,
     parallel,
     recovery,
     streams,
@@ -178,6 +179,7 @@ def step_scheduler(trainer: BaseTrainer) -> None:
 
 def run_batches(trainer: BaseTrainer) -> None:
     """One pass over the training set, or less when the time limit strikes."""
+    own_transforms.renew_workers(trainer)
     loader, batches = trainer.train_loader, len(trainer.train_loader)
     done = midway.enter(trainer)
     trainer.nonfinite = None

@@ -60,6 +60,8 @@ def take(args: IterableSimpleNamespace) -> GivenObjects:
             f"transforms={transforms!r} must be a list of steps, or a function that changes the default list; pass "
             "it from Python"
         )
+    if vars(args).get("augmentations"):
+        args.augmentations = [_plain_step(step) for step in args.augmentations]
     teacher = args.distill_model
     if isinstance(teacher, nn.Module):
         teacher = _network_in(teacher)
@@ -67,6 +69,20 @@ def take(args: IterableSimpleNamespace) -> GivenObjects:
     else:
         teacher = None
     return GivenObjects(teacher, loss, transforms)
+
+
+def _plain_step(step: Any) -> Any:  # Any: a transform of albumentations, or its description
+    """The description of a step as plain data, which files can hold and worker processes restore."""
+    if isinstance(step, dict):
+        return step
+    try:
+        described = step.to_dict()
+    except (AttributeError, ValueError, TypeError, NotImplementedError) as error:
+        raise ConfigTypeError(
+            f"augmentations: {step!r} cannot be described as plain data ({error}); use named transforms of "
+            "albumentations, or pass your own steps as transforms"
+        ) from error
+    return described
 
 
 def _network_in(module: nn.Module) -> nn.Module:

@@ -20,6 +20,7 @@ __all__ = ["RTDETRDetectionModel"]
 class RTDETRDetectionModel(DetectionModel):
     """Detection network that ends in the decoder of RT-DETR; arguments as `DetectionModel`."""
 
+    criterion_takes_targets = True  # unlike criteria called with predictions and a batch
     counting_side = 128  # px; smaller images have fewer positions than there are queries
 
     def __init__(
