@@ -21,6 +21,7 @@ from tests.optional import need_package
 from ultralytics.errors import MissingExtra
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.callbacks.base import INTEGRATIONS
+from ultralytics.utils.callbacks.mlflow import PRESET
 from ultralytics.utils.callbacks.wb import newest_id, project_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -56,10 +57,11 @@ def stay_local(patch: pytest.MonkeyPatch, home: Path) -> None:
         "DVCLIVE_TEST": "true",
         "DVC_NO_ANALYTICS": "1",
         "MLFLOW_TRACKING_URI": (home / "mlflow").as_uri(),
-        "MLFLOW_ALLOW_FILE_STORE": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
     }.items():
         patch.setenv(name, value)
+    for name in PRESET:  # the logger sets what the user has not; put back afterwards
+        patch.setenv(name, "")
+        patch.delenv(name)
     patch.chdir(home)
 
 

@@ -22,6 +22,8 @@ __all__ = ["MlflowLogger", "handlers"]
 
 MOST_AT_ONCE = 100  # parameters in one request
 LONGEST_VALUE = 500  # characters of a parameter, the smallest limit of any store
+# A folder of files is what is meant, which MLflow has to be told, and its own reports stay off. The user's values win.
+PRESET = ("MLFLOW_ALLOW_FILE_STORE", "MLFLOW_DISABLE_TELEMETRY")
 FILE_SUFFIXES = (".png", ".jpg", ".csv", ".yaml", ".html")
 
 
@@ -34,6 +36,8 @@ class MlflowLogger(RunLogger):
 
     def __init__(self, trainer: Any) -> None:  # Any: a trainer of any task
         super().__init__(trainer)
+        for name in PRESET:
+            os.environ.setdefault(name, "true")
         import mlflow
 
         self.mlflow: Any = mlflow  # Any: an optional package
