@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from tests.multiprocess.parts import DETECT
+from tests.runs import rows
 from ultralytics.engine.trainer import optim
 from ultralytics.engine.trainer.layer_rates import FACTOR, shown_rates
 from ultralytics.engine.trainer.schedule import Schedule
@@ -89,11 +89,10 @@ def test_warm_up_scales_its_start_as_well() -> None:
 def test_columns_are_those_of_the_head(args: Args, tmp_path: Path) -> None:
     trainer = DetectionTrainer(overrides=args | {"layer_decay": 0.5})
     trainer.train()
-    with (tmp_path / "run" / "results.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [name for name in rows[0] if name.startswith("lr/")] == ["lr/pg0", "lr/pg1", "lr/pg2"]
+    found = rows(tmp_path / "run")
+    assert [name for name in found[0] if name.startswith("lr/")] == ["lr/pg0", "lr/pg1", "lr/pg2"]
     last = 0.01 * ((1 - 2 / 3) * 0.99 + 0.01)
-    assert float(rows[-1]["lr/pg0"]) == pytest.approx(last, rel=1e-5)
+    assert float(found[-1]["lr/pg0"]) == pytest.approx(last, rel=1e-5)
     first = trainer.model.model[0].conv.weight
     assert rate_of(trainer.optimizer, first) == pytest.approx(last * 0.5**3, rel=1e-5)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from tests.contract.test_checkpoint_names import globals_of
 from tests.multiprocess.parts import DETECT
+from tests.runs import rows
 from ultralytics import YOLO
 from ultralytics.cfg import get_cfg
 from ultralytics.engine.trainer.own_loss import OwnLoss
@@ -60,11 +60,6 @@ def train(args: Args) -> DetectionTrainer:
     trainer = DetectionTrainer(overrides=args)
     trainer.train()
     return trainer
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_class_is_made_with_the_network_and_updated_by_epoch(args: Args, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 import yaml
 
 from tests.multiprocess.parts import DETECT
+from tests.runs import rows
 from ultralytics import YOLO
 from ultralytics.errors import ConfigValueError, ResumeError
 from ultralytics.models.rtdetr import RTDETRTrainer
@@ -50,11 +50,6 @@ def train(args: Args, **handlers: Callable[[Any], Any]) -> DetectionTrainer:
         trainer.add_callback(event, handler)
     trainer.train()
     return trainer
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def state(folder: Path) -> dict[str, torch.Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.runs import rows
 from tests.short_of_memory import short_of_memory
 from ultralytics import YOLO
 from ultralytics.data.build import InfiniteDataLoader
@@ -52,11 +52,6 @@ def train(
         trainer.add_callback(event, handler)
     trainer.train()
     return trainer
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def column(folder: Path, name: str) -> list[str]:

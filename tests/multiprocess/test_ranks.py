@@ -237,6 +237,8 @@ def test_what_cannot_be_imported_is_refused_by_name() -> None:
         ),
         r"the trainer class .*Own": job(kind=Own),
         r"the argument augmentations": job(overrides={"augmentations": [lambda x: x]}),
+        r"the argument loss": job(overrides={"loss": lambda preds, batch: preds}),
+        r"the argument transforms": job(overrides={"transforms": lambda steps: steps}),
     }
     for text, bad in cases.items():
         with pytest.raises(ConfigTypeError, match=text):

@@ -116,6 +116,17 @@ def test_ranks_learn_from_a_teacher_with_equal_projections(
         assert row["val/dis_loss"] == 0
 
 
+def test_a_loss_and_transforms_of_the_user_reach_the_ranks(run: Args) -> None:
+    # a mean over all positions, times the images: the step of two ranks is that of one process
+    args = run | {"loss": parts.scores_up, "transforms": parts.keep_still, "fraction": 0.6}
+    start = train(parts.Detector, run | {"device": "cpu", "name": "start", "epochs": 1})
+    args |= {"model": str(start / "weights" / "last.pt"), "pretrained": True}
+    one = train(parts.Detector, args | {"device": "cpu", "name": "one"})
+    two = train(parts.Detector, args | {"device": "cpu,cpu", "name": "two"})
+    assert "train/score" in rows(two)[0]
+    assert_same_run(one, two, "train/")
+
+
 def test_uneven_sets_and_an_empty_share(run: Args) -> None:
     folder = train(parts.Detector, run | {"device": "cpu,cpu,cpu,cpu", "batch": 4, "epochs": 2})
     # 7 images on 4 ranks: 2 each; 3 images for validation in batches of 2: the last two ranks have none
