@@ -91,6 +91,7 @@ def train(args: Args, folder: str, replaces: int | None, said: Any) -> None:
     if replaces is not None:
         _kill_at(replaces)
     from ultralytics import YOLO
+    from ultralytics.errors import ResumeError
 
     weights = Path(folder) / "weights"
     found = [weights / n for n in ("last.pt", "step.pt") if (weights / n).is_file()]
@@ -99,8 +100,12 @@ def train(args: Args, folder: str, replaces: int | None, said: Any) -> None:
         _allow_workers(args["workers"])
     model.add_callback("on_train_start", lambda trainer: said.put(("start", trainer.start_epoch)))
     place = {"project": str(Path(folder).parent), "name": Path(folder).name}
-    model.train(**({"resume": True} if found else {**args, **place}))
-    said.put(("end", model.trainer.start_epoch))
+    try:
+        model.train(**({"resume": True} if found else {**args, **place}))
+    except ResumeError as error:  # killed after its last file was complete
+        if "has finished its" not in str(error):
+            raise
+    said.put(("end", None))
     said.close()
     said.join_thread()
 

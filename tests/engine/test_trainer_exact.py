@@ -154,15 +154,25 @@ def test_the_facade_goes_on_from_a_step_file(args: Args, tmp_path: Path) -> None
 # ---------------------------------------------------------------- the end of a run
 
 
-def test_a_run_interrupted_in_its_last_evaluation_is_finished(args: Args, tmp_path: Path) -> None:
-    class Cut(DetectionTrainer):
-        def final_eval(self) -> None:
-            raise KeyboardInterrupt
+@pytest.mark.parametrize("stripped", [0, 1])
+def test_a_run_interrupted_in_its_last_evaluation_is_finished(
+    stripped: int, args: Args, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[Path] = []
 
+    def strip(path: Path, **named: Any) -> Any:
+        if len(done) == stripped:
+            raise KeyboardInterrupt
+        done.append(path)
+        return own(path, **named)
+
+    own = checkpoint.strip_optimizer
+    monkeypatch.setattr(checkpoint, "strip_optimizer", strip)
     with pytest.raises(KeyboardInterrupt):
-        train(args, Cut)
+        train(args)
+    monkeypatch.setattr(checkpoint, "strip_optimizer", own)
     last, best = (tmp_path / "run" / "weights" / f"{n}.pt" for n in ("last", "best"))
-    content = best.read_bytes()
+    content = last.read_bytes()
     best.unlink()  # as if the run had ended before the copy
     assert torch_safe_load(last)[0]["optimizer"] is not None
     batches: list[int] = []

@@ -586,18 +586,12 @@ class BaseTrainer(TrainerHooks):
             self.epoch -= 1
 
     def _strip_files(self) -> None:
-        results = None
-        for path in (self.last, self.best):
-            if not path.is_file():
-                continue
-            is_last = path == self.last
-            written = checkpoint.strip_optimizer(
-                path,
-                updates=None if is_last else {"train_results": results},
-                keep_exact=is_last,
-            )
-            if is_last:
-                results = written.get("train_results")
+        # last.pt goes last: while it is whole, an interrupted run can be taken up and finish this.
+        results = checkpoint.read_results(self.csv) if self.last.is_file() else None
+        if self.best.is_file():
+            checkpoint.strip_optimizer(self.best, updates={"train_results": results})
+        if self.last.is_file():
+            checkpoint.strip_optimizer(self.last, keep_exact=True)
 
     def _best_weights(self) -> Any:  # Any: a path, or a network that other ranks have no file of
         """What the final validation opens; None when nothing was saved."""
