@@ -108,10 +108,11 @@ class _TimedLoss:
 
 def _measure(trainer: Any, batches: int) -> Profile:
     network = unwrap_model(trainer.model)
-    if callable(
-        getattr(network, "init_criterion", None)
-    ):  # else loss and forward pass are one stage
-        network.criterion = _TimedLoss(network.init_criterion(), trainer.mark)
+    criterion = getattr(network, "criterion", None)  # that of the user is there already
+    if criterion is None and callable(getattr(network, "init_criterion", None)):
+        criterion = network.init_criterion()
+    if criterion is not None:  # else the loss is part of the forward pass
+        network.criterion = _TimedLoss(criterion, trainer.mark)
     trainer._model_train()
     trainer.optimizer.zero_grad()
     loader = trainer.train_loader
