@@ -132,6 +132,15 @@ def test_both_branches_learn(tilted: Path, tmp_path: Path) -> None:
         assert result.obb.data.shape[1] == 7
 
 
+@pytest.mark.slow
+def test_a_student_follows_its_teacher(tilted: Path, tmp_path: Path) -> None:
+    run = settings(tilted, tmp_path, model="yolo11n-obb.yaml", epochs=1)
+    trainer = OBBTrainer(overrides=run | {"distill_model": YOLO("yolo11n-obb.yaml")})
+    trainer.train()
+    assert trainer.loss_names == ("box_loss", "cls_loss", "dfl_loss", "angle_loss", "dis_loss")
+    assert float(trainer.tloss["dis_loss"]) > 0
+
+
 def test_augmented_inference_runs_at_one_scale(caplog: pytest.LogCaptureFixture) -> None:
     model = OBBModel("yolov8n-obb.yaml", nc=2, verbose=False).eval()
     picture = torch.rand(1, 3, 64, 64)

@@ -116,6 +116,17 @@ def test_trainers_are_derived_as_users_do(narrow_file: Any, args: Args) -> None:
     assert trainer.model.kpt_names == {0: ["0", "1", "2"]}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["yolo11n-pose.yaml", "yolo26n-pose.yaml"])
+def test_a_student_follows_its_teacher(name: str, narrow_file: Any, args: Args) -> None:
+    teacher = YOLO(narrow_file(name))
+    trainer = PoseTrainer(overrides=args | {"model": narrow_file(name), "distill_model": teacher})
+    trainer.train()
+    assert trainer.loss_names[-1] == "dis_loss"
+    assert trainer.loss_names[:2] == ("box_loss", "pose_loss")
+    assert float(trainer.tloss["dis_loss"]) > 0
+
+
 def test_tolerances_and_names_reach_the_network(
     narrow_file: Any, args: Args, make_dotted: Any
 ) -> None:

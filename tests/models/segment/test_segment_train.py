@@ -101,6 +101,16 @@ def test_trainers_are_derived_as_users_do(
     assert trainer.objects > 6
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["yolo11n-seg.yaml", "yolo26n-seg.yaml"])
+def test_a_student_follows_its_teacher(name: str, narrow_file: Any, args: Args) -> None:
+    given = args | {"model": narrow_file(name), "distill_model": YOLO(narrow_file(name))}
+    trainer = SegmentationTrainer(overrides=given)
+    trainer.train()
+    assert trainer.loss_names == (*LOSSES[name], "dis_loss")
+    assert float(trainer.tloss["dis_loss"]) > 0
+
+
 def test_the_facade_takes_callbacks_and_a_trainer(narrow_file: Any, args: Args) -> None:
     seen = []
     model = YOLO(narrow_file("yolo11n-seg.yaml"))
