@@ -71,7 +71,7 @@ def restore(trainer: BaseTrainer, state: exact.State) -> None:
     if is_same and getattr(loader, "can_start_within", False):
         trainer.midway = {**where, "optimizer": state["optimizer"]["param_groups"]}
     else:
-        reason = "has other batches now" if is_same is False else "cannot start within an epoch"
+        reason = "cannot start within an epoch" if is_same else "has other batches now"
         LOGGER.warning(
             f"{step_file(trainer)} stands after {where['batches']} batches of epoch {trainer.start_epoch + 1}, but "
             f"the loader {reason}: with these weights the epoch starts from its first batch."
