@@ -171,14 +171,20 @@ def test_with_workers_loading_is_measured_apart(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["segment", "pose", "obb", "classify", "semantic"])
-@pytest.mark.parametrize("generation", ["yolo11", "yolo26"])
-def test_every_task_has_all_stages(
-    task: str, generation: str, narrow_file: Callable[[str], str]
-) -> None:
-    semantic = "semseg" if generation == "yolo11" else "sem"
-    suffix = {"segment": "seg", "classify": "cls", "semantic": semantic}.get(task, task)
-    model = YOLO(narrow_file(f"{generation}-{suffix}.yaml"))
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("segment", "yolo11-seg"),
+        ("segment", "yolo26-seg"),
+        ("pose", "yolo11-pose"),
+        ("pose", "yolo26-pose"),
+        ("obb", "yolo26-obb"),
+        ("classify", "yolo11-cls"),
+        ("semantic", "yolo26-sem"),
+    ],
+)
+def test_every_task_has_all_stages(task: str, name: str, narrow_file: Callable[[str], str]) -> None:
+    model = YOLO(narrow_file(f"{name}.yaml"))
     found = model.profile(
         BATCHES, data=get(task).sample, imgsz=64, batch=4, nbs=4, fraction=0.1, device="cpu"
     )
