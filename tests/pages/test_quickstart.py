@@ -158,14 +158,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(code: str) -> None:
-    """Run a block as a module of its own, so that its classes can be pickled; settings stay as they were."""
+    """Run a block as a module of its own, so that its classes can be pickled; settings end as their defaults."""
     code = runnable(code).replace("../datasets/coco/annotations/", "coco_annotations")
-    kept = settings.copy()
     module = sys.modules["page_block"] = ModuleType("page_block")
     try:
         exec(compile(code, "block", "exec"), vars(module))
     finally:
-        settings.update(kept)
+        settings.reset()  # `update` with the old values would count as choosing them, loggers included
         del sys.modules["page_block"]
 
 

@@ -95,8 +95,8 @@ class BaseTrainer(TrainerHooks):
         self.clock: Callable[[], float] = time.time
         self.given = (cfg, dict(overrides or {}))
         self.args = self._resolve_args(cfg, dict(overrides or {}))
-        self.objects = objects.take(self.args)
-        objects.check_resumed(self._resume_point, self.objects)
+        self.given_objects = objects.take(self.args)
+        objects.check_resumed(self._resume_point, self.given_objects)
         teacher.check_request(self)
         self._refuse_what_is_missing()
         optim.canonical_name(self.args.optimizer)

@@ -54,7 +54,7 @@ def capture(trainer: BaseTrainer) -> State:
         "elapsed": trainer.clock() - trainer.train_time_start,
         "batch_size": trainer.batch_size,
         "own_args": {k: v for k, v in vars(trainer.args).items() if k in OUR_KEYS},
-        "objects": trainer.objects.names,
+        "objects": trainer.given_objects.names,
         "streams": streams.capture(trainer),
         "rng": capture_rng(),
         "rank_rngs": trainer.rngs if trainer.is_shared else [],

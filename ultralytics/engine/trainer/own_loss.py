@@ -122,7 +122,7 @@ def attach(trainer: BaseTrainer) -> None:
     Raises:
         ConfigValueError: the network calls its loss with other things than predictions and labels.
     """
-    given = trainer.objects.loss
+    given = trainer.given_objects.loss
     if given is None:
         return
     network = unwrap_model(trainer.model)

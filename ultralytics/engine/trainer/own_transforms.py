@@ -38,7 +38,7 @@ def install(trainer: BaseTrainer) -> None:
     Raises:
         ConfigTypeError: the list holds something that cannot be called, or the function returned no list.
     """
-    given, dataset = trainer.objects.transforms, trainer.train_loader.dataset
+    given, dataset = trainer.given_objects.transforms, trainer.train_loader.dataset
     if given is None:
         return
     current = transforms_of(dataset)

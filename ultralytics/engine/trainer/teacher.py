@@ -26,7 +26,7 @@ PROJECTOR = "projector."  # how the state of the projections begins
 
 def has_teacher(trainer: BaseTrainer) -> bool:
     """Whether the run learns from another network."""
-    return bool(trainer.objects.teacher or trainer.args.distill_model)
+    return bool(trainer.given_objects.teacher or trainer.args.distill_model)
 
 
 def check_request(trainer: BaseTrainer) -> None:
@@ -76,7 +76,7 @@ def add_to(trainer: BaseTrainer) -> nn.Module:
         LOGGER.warning("compile is off: it does not work together with distill_model.")
         trainer.args.compile = False
     check_box_head(student, "student")
-    source = trainer.objects.teacher or trainer.args.distill_model
+    source = trainer.given_objects.teacher or trainer.args.distill_model
     channels = int(getattr(student, "yaml", {}).get("channels", 3))
     made = DistillationModel(open_teacher(source, channels).to(trainer.device), student)
     _check_projections(trainer, made)
