@@ -1,13 +1,16 @@
 """DVCLive: arguments, all metrics of each epoch, pictures, confusion matrix and best.pt as files.
 
-They lie in the folder `dvclive` of the run. Inside a DVC repository the run is saved as an experiment of it.
+They lie in the folder `dvclive` of the run. A run inside a DVC repository is saved as an experiment of it; DVCLive's
+habit of making one out of any git repository is switched off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -29,16 +32,17 @@ class DvcliveLogger(RunLogger):
         super().__init__(trainer)
         from dvclive import Live
 
-        here = Path.cwd()
         folder = Path(trainer.save_dir) / "dvclive"
-        is_repository = any((folder / ".dvc").is_dir() for folder in (here, *here.parents))
-        self.live: Any = Live(  # Any: an optional package
-            dir=str(folder),
-            save_dvc_exp=is_repository,
-            dvcyaml=str(folder / "dvc.yaml"),
-            report=None,
-            monitor_system=False,
-        )
+        root = _repository()
+        with _no_new_repository() if root is None else nullcontext():
+            self.live: Any = Live(  # Any: an optional package
+                dir=str(folder),
+                # What lies elsewhere cannot be committed: git's index would be broken by it.
+                save_dvc_exp=root is not None and folder.resolve().is_relative_to(root),
+                dvcyaml=str(folder / "dvc.yaml"),
+                report=None,
+                monitor_system=False,
+            )
         self.live.log_params({k: _plain(v) for k, v in vars(trainer.args).items()})
 
     def log_numbers(self, values: Mapping[str, float], step: int) -> None:
@@ -79,6 +83,17 @@ class DvcliveLogger(RunLogger):
             np.repeat(names[predicted], counts).tolist(),
             name="confusion_matrix.json",
         )
+
+
+def _repository() -> Path | None:
+    """Root of the DVC repository around the working directory."""
+    here = Path.cwd().resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), None)
+
+
+def _no_new_repository() -> AbstractContextManager[Any]:
+    """Keep DVCLive from making a DVC repository of the git repository around the working directory."""
+    return patch("dvclive.live.get_dvc_repo", return_value=None)
 
 
 def _plain(value: object) -> object:
