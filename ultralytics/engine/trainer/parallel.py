@@ -127,7 +127,7 @@ def wrap(trainer: BaseTrainer) -> nn.Module:
     """The network of a trainer ready for its rank: in a run of one process, as it is.
 
     Gradients are gathered in buckets while the backward pass goes on. Weights without gradient are searched for in
-    each step only where the trainer says that there can be any.
+    each step only where the trainer says that there can be any, and under a loss of the user.
 
     Raises:
         ConfigValueError: joint batch normalisation was asked for on a device that has none.
@@ -143,12 +143,13 @@ def wrap(trainer: BaseTrainer) -> nn.Module:
             )
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     is_compiled = bool(trainer.args.compile)
+    may_skip = trainer.skips_parameters or trainer.given_objects.loss is not None
     return nn.parallel.DistributedDataParallel(
         model,
         **_own_buffers(),
         gradient_as_bucket_view=True,
         static_graph=is_compiled,
-        find_unused_parameters=trainer.skips_parameters and not is_compiled,
+        find_unused_parameters=may_skip and not is_compiled,
     )
 
 
