@@ -169,6 +169,6 @@ def test_networks_that_match_queries_are_refused() -> None:
 
     network = RTDETRDetectionModel.__new__(RTDETRDetectionModel)
     nn.Module.__init__(network)
-    trainer: Any = SimpleNamespace(objects=SimpleNamespace(loss=bare), model=network)
+    trainer: Any = SimpleNamespace(given_objects=SimpleNamespace(loss=bare), model=network)
     with pytest.raises(ConfigValueError, match="matched queries"):
         own_loss.attach(trainer)
