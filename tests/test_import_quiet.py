@@ -119,3 +119,14 @@ def test_versions_are_known_without_importing_torch() -> None:
         [sys.executable, "-c", code], env=_environment(), capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_opening_a_model_does_not_load_what_trains() -> None:
+    code = (
+        "import sys\nfrom ultralytics import YOLO\nYOLO('yolo11n.yaml')\n"
+        "print([m for m in sys.modules if m.startswith('ultralytics.engine.trainer')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=_environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -16,7 +16,7 @@ import torch
 from ultralytics import YOLO
 from ultralytics.cfg.cli.commands import main
 from ultralytics.cfg.cli.parse import parse_words
-from ultralytics.engine.profiling import Profile
+from ultralytics.engine.profiling import TrainingProfile
 from ultralytics.engine.profiling.calls import CallTimes
 from ultralytics.engine.profiling.clock import StageClock
 from ultralytics.errors import ConfigValueError, NotAvailable
@@ -73,10 +73,10 @@ def test_calls_inside_calls_count_once_and_functions_come_back(
     assert calls.milliseconds["colour"] == pytest.approx(2.0)
 
 
-def made(wait: float, workers: int = 0) -> Profile:
+def made(wait: float, workers: int = 0) -> TrainingProfile:
     loading = {"decode": 6.0, "warp": 2.0, "colour": 1.0, "assemble": 1.0, "collate": 0.0}
     step = {"copy": 1.0, "forward": 2.0, "loss": 1.0, "backward": 5.0, "step": 1.0}
-    return Profile("title", loading, {"wait": wait, **step}, wait + 10, workers)
+    return TrainingProfile("title", loading, {"wait": wait, **step}, wait + 10, workers)
 
 
 def test_the_table_says_what_the_figures_mean() -> None:

@@ -19,9 +19,6 @@ from ultralytics.data.sources.arrays import as_bgr
 from ultralytics.engine.facade import arguments, opening
 from ultralytics.engine.facade.guard import Guard
 from ultralytics.engine.facade.starting import prepare_trainer, starts_from_weights
-from ultralytics.engine.profiling import Profile, profile_training
-from ultralytics.engine.profiling.run import DEFAULT_BATCHES
-from ultralytics.engine.trainer.multi import MultiTrainer
 from ultralytics.errors import ConfigTypeError, NotAvailable, ResumeError
 from ultralytics.events import EVENTS, EventBus, Handler
 from ultralytics.nn import tasks
@@ -33,6 +30,7 @@ from ultralytics.utils.logging import LOGGER, configure_logging
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ultralytics.engine.profiling import TrainingProfile
     from ultralytics.engine.results import Results
 
 __all__ = ["Model"]
@@ -384,6 +382,8 @@ class Model(nn.Module):
         kind = trainer or self._smart_load("trainer")
         args = self.training_arguments(kwargs)
         if isinstance(args.get("data"), (list, tuple)):
+            from ultralytics.engine.trainer.multi import MultiTrainer
+
             return MultiTrainer(kind, args, self, self.callbacks).train()
         self.trainer = prepare_trainer(self, kind, args)
         if starts_from_weights(self, args):
@@ -438,13 +438,15 @@ class Model(nn.Module):
         self._network()
         return start_search(self, use_ray, iterations, args, kwargs)
 
-    def profile(self, batches: int = DEFAULT_BATCHES, **kwargs: Any) -> Profile:
+    def profile(self, batches: int = 10, **kwargs: Any) -> TrainingProfile:
         """Train a few batches and say where their time goes; nothing is kept, and this object is not changed.
 
         Args:
             batches: how many batches are measured, after two that are not.
             **kwargs: any training argument.
         """
+        from ultralytics.engine.profiling import profile_training
+
         configure_logging()
         self._network()
         return profile_training(self, self.training_arguments(kwargs), batches)

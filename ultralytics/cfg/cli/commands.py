@@ -54,8 +54,8 @@ FAMILIES = (
     ("mobile_sam", "SAM"),
     ("yolo_nas", "NAS"),
 )
-# Arguments of a mode's method that are no configuration keys.
-CALL_ONLY = {"track": ("gt", "persist")}
+# Arguments of a method of the facade that are no configuration keys.
+CALL_ONLY = {"track": ("gt", "persist"), "profile": ("batches",)}
 STREAMED_MODES = ("predict", "track")
 NO_SERVICE = "no hosted service is bundled with this package; models and data stay on this computer"
 
@@ -112,11 +112,7 @@ def _run(words: Sequence[str]) -> None:
 
 
 def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
-    extra = {
-        key: overrides.pop(key)
-        for key in CALL_ONLY.get(str(overrides.get("mode")), ())
-        if key in overrides
-    }
+    extra = _pop_call_only(str(overrides.get("mode")), overrides)
     model, mode, arguments = _opened(overrides)
     arguments |= extra
     if mode in STREAMED_MODES:
@@ -124,6 +120,11 @@ def _run_mode(overrides: dict[str, Any]) -> None:  # Any: values of arguments
             pass  # files and lines are all that is wanted, so nothing piles up
     else:
         getattr(model, mode)(**arguments)
+
+
+def _pop_call_only(method: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Take the arguments out that the method has and the configuration has not."""
+    return {key: overrides.pop(key) for key in CALL_ONLY.get(method, ()) if key in overrides}
 
 
 def _opened(overrides: dict[str, Any]) -> tuple[Any, str, dict[str, Any]]:
@@ -317,9 +318,9 @@ def _check_data(line: CommandLine) -> None:
 def _profile(line: CommandLine) -> None:
     """A training of a few batches, and where its time went."""
     overrides = {**line.overrides, **parse_words(line.rest).overrides, "mode": "train"}
-    own = {key: overrides.pop(key) for key in ("batches",) if key in overrides}
+    extra = _pop_call_only("profile", overrides)
     model, _, arguments = _opened(overrides)
-    print(model.profile(**arguments, **own).text)
+    print(model.profile(**arguments, **extra))
 
 
 def _models(line: CommandLine) -> None:

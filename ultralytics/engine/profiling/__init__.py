@@ -1,6 +1,6 @@
 """Where the time of a training goes, stage by stage."""
 
 from ultralytics.engine.profiling.run import profile_training
-from ultralytics.engine.profiling.table import Profile
+from ultralytics.engine.profiling.table import TrainingProfile
 
-__all__ = ["Profile", "profile_training"]
+__all__ = ["TrainingProfile", "profile_training"]

@@ -16,23 +16,22 @@ import torch
 from ultralytics.data.side_copy import on_device
 from ultralytics.engine.profiling.calls import CallTimes
 from ultralytics.engine.profiling.clock import StageClock
-from ultralytics.engine.profiling.table import LOADING, STEP, Profile
+from ultralytics.engine.profiling.table import LOADING, STEP, TrainingProfile
 from ultralytics.engine.trainer import loop
 from ultralytics.engine.trainer.hooks import copies_beside, takes_device_batches
 from ultralytics.errors import ConfigValueError
 from ultralytics.utils.torch_utils.seeds import unset_deterministic
 from ultralytics.utils.torch_utils.wrapping import unwrap_model
 
-__all__ = ["DEFAULT_BATCHES", "profile_training", "timed_trainer"]
+__all__ = ["profile_training", "timed_trainer"]
 
-DEFAULT_BATCHES = 10
 WARM_UP = 2  # batches before the measured ones: first calls choose kernels and reserve memory
 
 # Any below: trainers, networks and batches of every task
 Arguments = Mapping[str, Any]
 
 
-def profile_training(facade: Any, args: Arguments, batches: int = DEFAULT_BATCHES) -> Profile:
+def profile_training(facade: Any, args: Arguments, batches: int) -> TrainingProfile:
     """Train a few batches and say where their time went.
 
     Args:
@@ -106,7 +105,7 @@ class _TimedLoss:
         return getattr(self._criterion, name)
 
 
-def _measure(trainer: Any, batches: int) -> Profile:
+def _measure(trainer: Any, batches: int) -> TrainingProfile:
     network = unwrap_model(trainer.model)
     criterion = getattr(network, "criterion", None)  # that of the user is there already
     if criterion is None and callable(getattr(network, "init_criterion", None)):
@@ -141,7 +140,7 @@ def _measure(trainer: Any, batches: int) -> Profile:
     made = calls.milliseconds, images, step["wait"] * images
     if workers:
         made = _load_here(loader, batches)
-    return Profile(_title(trainer, workers, batches), _loading(*made), step, wall, workers)
+    return TrainingProfile(_title(trainer, workers, batches), _loading(*made), step, wall, workers)
 
 
 def _step(trainer: Any, batch: dict[str, Any], number: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["LOADING", "STEP", "Profile"]
+__all__ = ["LOADING", "STEP", "TrainingProfile"]
 
 LOADING = ("decode", "warp", "colour", "assemble", "collate")  # in the order they happen
 STEP = ("wait", "copy", "forward", "loss", "backward", "step")
@@ -26,7 +26,7 @@ HIGH_IDLE = 0.1  # share of the time from which waiting for data deserves advice
 
 
 @dataclass(frozen=True)
-class Profile:
+class TrainingProfile:
     """Mean times of a training, in milliseconds per image.
 
     Attributes:
