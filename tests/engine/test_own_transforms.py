@@ -125,6 +125,21 @@ def test_transforms_may_be_replaced_as_a_whole(args: Args) -> None:
     assert trainer.values == [{3}, {3}]
 
 
+class Owner(Watched):
+    """A trainer of a user that happens to have an attribute of this name."""
+
+    def _prepare(self) -> None:
+        self.transforms = "mine"
+        super()._prepare()
+
+
+def test_an_attribute_of_a_subclass_stays_its_own(args: Args) -> None:
+    trainer = Owner(overrides=args)
+    trainer.train()
+    assert trainer.transforms == "mine"
+    assert len(trainer.train_loader.dataset.transforms.transforms) > 1
+
+
 class Grey(torch.nn.Module):
     """A picture of one value."""
 

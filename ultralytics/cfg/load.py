@@ -47,8 +47,9 @@ DEFAULT_CFG_DICT: dict[str, Any] = {
 }
 DEFAULT_CFG_KEYS = DEFAULT_CFG_DICT.keys()
 DEFAULT_CFG = IterableSimpleNamespace(**DEFAULT_CFG_DICT)
-OBJECT_KEYS = frozenset({"augmentations", "loss", "transforms"})  # of Python objects
-EXTRA_KEYS = OUR_KEYS | OBJECT_KEYS | {"save_dir"}  # accepted, but not among the defaults
+TRAINING_OBJECTS = ("loss", "transforms")  # Python objects, which no file holds
+# Accepted, but not among the defaults.
+EXTRA_KEYS = OUR_KEYS | {"augmentations", "save_dir", *TRAINING_OBJECTS}
 
 Config = str | Path | Mapping[str, Any] | SimpleNamespace
 
@@ -163,7 +164,7 @@ def _complaint(name: str, base: Mapping[str, Any]) -> str:
 
 def _refuse_training_objects(merged: Mapping[str, Any], custom: Mapping[str, Any]) -> None:
     mode = merged.get("mode")
-    for name in ("loss", "transforms"):
+    for name in TRAINING_OBJECTS:
         if name in custom and mode != "train":
             raise ConfigError(
                 f"'{name}' is an argument of training, it has no meaning in mode={mode}"

@@ -53,7 +53,10 @@ class ClassificationDataset(Dataset[Sample]):
         classes: names of the folders.
         torch_transforms: from a picture (see `augment.classify.as_picture`) to a tensor; may be replaced.
         cache: "ram", "disk" or None.
+        steps_attribute: which attribute lists the steps of a sample.
     """
+
+    steps_attribute = "torch_transforms"
 
     def __init__(
         self,

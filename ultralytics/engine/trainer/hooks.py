@@ -58,14 +58,20 @@ class TrainerHooks:
     def transforms(self) -> Any:  # Any: Compose, or torchvision's for classification
         """Steps that make a training sample, a list that may be edited or replaced; None before the data is loaded.
 
-        Edits reach worker processes at the start of the next epoch.
+        Edits reach worker processes at the start of the next epoch. What a subclass sets before the data is loaded
+        is an attribute of its own, and stays that.
         """
+        if "transforms" in vars(self):
+            return vars(self)["transforms"]
         loader = getattr(self, "train_loader", None)
         return None if loader is None else own_transforms.transforms_of(loader.dataset)
 
     @transforms.setter
     def transforms(self, value: Any) -> None:
-        own_transforms.set_transforms(self.train_loader.dataset, value)
+        if "transforms" in vars(self) or not hasattr(self, "train_loader"):
+            vars(self)["transforms"] = value
+        else:
+            own_transforms.set_transforms(self.train_loader.dataset, value)
 
     def on_plot(self, path: str | Path, data: dict[str, Any] | None = None) -> None:
         """Register a picture written by this run."""

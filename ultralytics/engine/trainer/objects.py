@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from ultralytics.cfg.load import TRAINING_OBJECTS
 from ultralytics.errors import ConfigTypeError, ConfigValueError, ResumeError
 from ultralytics.utils.namespace import IterableSimpleNamespace
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from ultralytics.engine.trainer.resume import ResumePoint
 
 __all__ = ["GivenObjects", "check_resumed", "take"]
-
-TAKEN = ("loss", "transforms")  # arguments that never stay among the others
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class GivenObjects:
     @property
     def names(self) -> list[str]:
         """Arguments that a run cannot go on without."""
-        return [name for name in TAKEN if getattr(self, name) is not None]
+        return [name for name in TRAINING_OBJECTS if getattr(self, name) is not None]
 
 
 def take(args: IterableSimpleNamespace) -> GivenObjects:
@@ -48,7 +47,7 @@ def take(args: IterableSimpleNamespace) -> GivenObjects:
     Raises:
         ConfigTypeError: an object that cannot be what it is given for.
     """
-    given = {name: vars(args).pop(name, None) for name in TAKEN}
+    given = {name: vars(args).pop(name, None) for name in TRAINING_OBJECTS}
     loss, transforms = given["loss"], given["transforms"]
     if loss is not None and not callable(loss):
         raise ConfigTypeError(
@@ -75,14 +74,17 @@ def _plain_step(step: Any) -> Any:  # Any: a transform of albumentations, or its
     """The description of a step as plain data, which files can hold and worker processes restore."""
     if isinstance(step, dict):
         return step
-    try:
-        described = step.to_dict()
-    except (AttributeError, ValueError, TypeError, NotImplementedError) as error:
+    advice = "use named transforms of albumentations, or pass your own steps as transforms"
+    if not hasattr(step, "to_dict"):
         raise ConfigTypeError(
-            f"augmentations: {step!r} cannot be described as plain data ({error}); use named transforms of "
-            "albumentations, or pass your own steps as transforms"
+            f"augmentations: {step!r} has no to_dict to describe it as plain data; {advice}"
+        )
+    try:
+        return step.to_dict()
+    except (NotImplementedError, ValueError) as error:  # of functions without a name
+        raise ConfigTypeError(
+            f"augmentations: {step!r} cannot be described as plain data ({error}); {advice}"
         ) from error
-    return described
 
 
 def _network_in(module: nn.Module) -> nn.Module:
@@ -101,9 +103,11 @@ def check_resumed(point: ResumePoint | None, objects: GivenObjects) -> None:
     Raises:
         ResumeError: the text names the arguments to give again.
     """
-    before = (point.exact or {}).get("objects", []) if point is not None else objects.names
+    if point is None:
+        return
+    before = (point.exact or {}).get("objects", [])
     missing = [name for name in before if name not in objects.names]
-    if point is not None and missing:
+    if missing:
         raise ResumeError(
             f"resume={point.path}: the run was made with objects that files do not hold; give them again: "
             + ", ".join(f"{name}=..." for name in missing)

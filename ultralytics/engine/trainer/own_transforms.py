@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "renew_workers", "transforms_of"]
 
-FOLDERS = (
-    "torch_transforms"  # attribute of classification sets, whose steps make the tensor themselves
-)
-
 
 def transforms_of(dataset: Any) -> Any:  # Any: a data set; the object that lists its steps
     """The steps of a data set, as an object with a list `transforms`; None when it has none."""
-    return getattr(dataset, FOLDERS, None) or getattr(dataset, "transforms", None)
+    return getattr(dataset, _attribute(dataset), None)
 
 
 def set_transforms(dataset: Any, transforms: Any) -> None:
     """Replace the steps of a data set."""
-    setattr(dataset, FOLDERS if hasattr(dataset, FOLDERS) else "transforms", transforms)
+    setattr(dataset, _attribute(dataset), transforms)
+
+
+def _attribute(dataset: Any) -> str:
+    name: str = getattr(dataset, "steps_attribute", "transforms")
+    return name
 
 
 def install(trainer: BaseTrainer) -> None:
@@ -45,7 +46,8 @@ def install(trainer: BaseTrainer) -> None:
     steps = list(getattr(current, "transforms", None) or ())
     if not steps:
         raise ConfigTypeError(f"transforms: {type(dataset).__name__} lists no steps to replace")
-    last = [] if hasattr(dataset, FOLDERS) else [steps.pop()]
+    # The last step of our lists makes the tensors; those of torchvision do that anywhere.
+    last = [steps.pop()] if isinstance(current, Compose) else []
     chosen = given(steps) if callable(given) else list(given)
     if not isinstance(chosen, list):
         raise ConfigTypeError(
