@@ -16,7 +16,7 @@ def short_of_memory(
 ) -> type[DetectionTrainer]:
     """A class whose training batches of more images fail, and a recovery that takes this for a lack of memory."""
 
-    class Short(kind):  # type: ignore[valid-type, misc]  # any trainer class
+    class Short(kind):  # any trainer class
         def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
             if self.model.training and len(batch["img"]) > images:
                 raise torch.cuda.OutOfMemoryError("pretended")

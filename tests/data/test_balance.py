@@ -14,9 +14,9 @@ from torch.utils.data import SequentialSampler
 
 from tests.multiprocess.parts import DETECT
 from tests.painted import paint
-from ultralytics.data.balance import BalancedOrder, class_weights, image_weights
+from ultralytics.data.balance import class_weights, image_weights
 from ultralytics.data.build import build_dataloader
-from ultralytics.data.samplers import RankOrder
+from ultralytics.data.samplers import BalancedOrder, RankOrder
 from ultralytics.errors import ConfigValueError
 from ultralytics.models.yolo.detect import DetectionTrainer
 

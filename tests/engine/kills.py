@@ -137,7 +137,7 @@ def _allow_workers(count: int) -> None:
         self.args.workers = count if mode == "train" else 0
         return plain(self, path, batch_size, rank, mode)
 
-    DetectionTrainer.get_dataloader = get_dataloader  # type: ignore[method-assign]
+    DetectionTrainer.get_dataloader = get_dataloader
 
 
 def run(
@@ -177,7 +177,7 @@ def finish(args: Args, folder: Path, rng: random.Random, length_s: float, renami
         by_file = rng.random() < 0.4
         moment = rng.randrange(2 * renamings) if by_file else rng.uniform(0, length_s)
         times = {"replaces": moment} if by_file else {"delay_s": moment}
-        if not run(args, folder, **times)[0]:  # type: ignore[arg-type]
+        if not run(args, folder, **times)[0]:
             break
         shutil.rmtree(folder)
         length_s, renamings = length_s * 0.7, max(renamings - 3, 1)

@@ -220,7 +220,7 @@ def test_processors_make_no_dry_run_by_themselves(
     monkeypatch.setattr(rehearsal, "_samples", lambda *_: pytest.fail("made"))
     for dry_run, kind in ((None, "cpu"), (False, "cuda")):
         state = SimpleNamespace(dry_run=dry_run, device=torch.device(kind), is_shared=False)
-        assert rehearsal.rehearse(state) is None  # type: ignore[arg-type]
+        assert rehearsal.rehearse(state) is None
 
 
 def test_a_dry_run_without_memory_makes_the_batch_smaller_and_says_so(
@@ -354,7 +354,7 @@ def test_only_known_ways_to_prepare_a_batch_get_it_on_the_device() -> None:
     assert all(says(k) for k in (DetectionTrainer, SegmentationTrainer, ClassificationTrainer))
     assert [says(k) for k in (Named, Own, Asking)] == [True, False, True]
     patched = DetectionTrainer.__new__(DetectionTrainer)
-    patched.preprocess_batch = lambda batch: batch  # type: ignore[method-assign]
+    patched.preprocess_batch = lambda batch: batch
     assert not copies_beside(patched)
 
 
@@ -405,7 +405,7 @@ def test_rows_of_accelerators_are_few_and_the_last_one_is_exact(
     row, batch = Row(), {"img": torch.zeros(2, 3, 32, 32)}
     for number in (1.0, 2.0, 3.0, 4.0):
         trainer.tloss = {"loss": torch.tensor(number)}
-        report_batch(trainer, row, batch, is_last=number == 4.0)  # type: ignore[arg-type]
+        report_batch(trainer, row, batch, is_last=number == 4.0)
     assert [text.split()[2] for text in row.rows] == shown
 
 

@@ -71,7 +71,7 @@ def test_columns_groups_and_files_of_a_run(args: Args, tmp_path: Path) -> None:
     assert isinstance(both, DistillationModel)
     grouped = [p for g in trainer.optimizer.param_groups for p in g["params"]]
     assert {id(p) for p in grouped} == {id(p) for p in both.parameters()}
-    assert not {id(p) for p in grouped} & {id(p) for p in both.teacher_model.parameters()}  # type: ignore[union-attr]
+    assert not {id(p) for p in grouped} & {id(p) for p in both.teacher_model.parameters()}
     for name in (
         "epoch1.pt",
         "last.pt",

@@ -22,24 +22,9 @@ from ultralytics.nn.tasks import DetectionModel
 Args = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Painted set and tiny network."""
-    place = tmp_path_factory.mktemp("alarms")
-    kills.write_set(place, "detect")
-    return place
-
-
 @pytest.fixture
-def args(folder: Path, tmp_path: Path) -> Args:
-    changes = {
-        "project": str(tmp_path),
-        "name": "run",
-        "save_period": -1,
-        "epochs": 1,
-        "verbose": True,
-    }
-    return kills.run_args(folder, "detect", 0) | changes
+def args(tiny_run: Args) -> Args:
+    return tiny_run | {"epochs": 1, "verbose": True}
 
 
 # ---------------------------------------------------------------- deterministic kernels
@@ -66,7 +51,7 @@ class PutBackward(torch.autograd.Function):
         return values.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         return torch.empty_like(grad).put_(torch.arange(grad.numel()), grad)
 
 
@@ -267,7 +252,7 @@ class Steep(torch.autograd.Function):
         return values.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         return grad * float("inf")
 
 

@@ -23,18 +23,9 @@ from ultralytics.nn.tasks.checkpoint import read_exact_state, torch_safe_load
 Args = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Painted set and tiny network."""
-    place = tmp_path_factory.mktemp("exact")
-    kills.write_set(place, "detect")
-    return place
-
-
 @pytest.fixture
-def args(folder: Path, tmp_path: Path) -> Args:
-    changes = {"project": str(tmp_path), "name": "run", "save_period": -1, "epochs": 2}
-    return kills.run_args(folder, "detect", 0) | changes | {"exist_ok": False}
+def args(tiny_run: Args) -> Args:
+    return tiny_run | {"epochs": 2, "exist_ok": False}
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -301,7 +292,7 @@ class Scripted(DetectionTrainer):
         inner = super().get_validator()
         trainer = self
 
-        class Fixed(type(inner)):  # type: ignore[misc]
+        class Fixed(type(inner)):
             def __call__(self, *given: Any, **named: Any) -> Any:
                 found = super().__call__(*given, **named)
                 if given:

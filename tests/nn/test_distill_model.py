@@ -75,7 +75,7 @@ def test_the_loss_of_a_batch_by_hand(pair: Callable[..., DistillationModel], tea
     vector, items = both.loss(given)
     with torch.no_grad():
         _, raw = both.student_model(given["img"])
-        _, wanted = both.teacher_model(given["img"])  # type: ignore[misc]
+        _, wanted = both.teacher_model(given["img"])
     dual = "one2many" in wanted
     scores = [wanted[b]["scores"] for b in ("one2many", "one2one")] if dual else [wanted["scores"]]
     targets = (wanted["one2many"] if dual else wanted)["feats"]
@@ -102,18 +102,18 @@ def test_gradients_reach_student_and_projections_but_not_the_teacher(
     pair: Callable[..., DistillationModel],
 ) -> None:
     both = pair().train()
-    before = {k: v.clone() for k, v in both.teacher_model.state_dict().items()}  # type: ignore[union-attr]
+    before = {k: v.clone() for k, v in both.teacher_model.state_dict().items()}
     extra = both.distillation_loss(both.student_model.predict(batch()["img"]), batch()["img"])
     extra.backward()
-    teacher = list(both.teacher_model.parameters())  # type: ignore[union-attr]
+    teacher = list(both.teacher_model.parameters())
     assert not any(p.requires_grad or p.grad is not None for p in teacher)
     assert all(p.grad.abs().sum() > 0 for p in both.projector.parameters())
     assert both.student_model.model[0].conv.weight.grad.abs().sum() > 0
     mine = {id(p) for p in both.parameters()}
     assert not mine & {id(p) for p in teacher}
-    after = both.teacher_model.state_dict()  # type: ignore[union-attr]
+    after = both.teacher_model.state_dict()
     assert all(torch.equal(after[k], v) for k, v in before.items())
-    assert not both.teacher_model.training  # type: ignore[union-attr]
+    assert not both.teacher_model.training
 
 
 def test_validation_measures_the_student_alone(pair: Callable[..., DistillationModel]) -> None:
@@ -144,7 +144,7 @@ def test_a_projection_leads_to_the_channels_of_the_teacher(
     ours = [c.in_channels for c, _, _ in both.projector]
     theirs = [(c.in_channels, c.out_channels) for _, _, c in both.projector]
     mine = [level[0].conv.in_channels for level in both.student_model.model[-1].cv2]
-    wanted = [level[0].conv.in_channels for level in both.teacher_model.model[-1].cv2]  # type: ignore[union-attr]
+    wanted = [level[0].conv.in_channels for level in both.teacher_model.model[-1].cv2]
     assert ours == mine
     assert theirs == [(c, c) for c in wanted]
 
