@@ -57,6 +57,11 @@ class LabelStore:
         return len(self.block)
 
     @property
+    def counts(self) -> Integers:
+        """Number of objects of each image."""
+        return np.diff(self.offsets)
+
+    @property
     def polygon_count(self) -> int:
         """Number of objects that have a polygon."""
         return (

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from itertools import cycle, islice
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import (
     DistributedSampler,
@@ -19,9 +20,8 @@ from torch.utils.data import (
     SequentialSampler,
 )
 
-from ultralytics.data.balance import BalancedOrder
-
 __all__ = [
+    "BalancedOrder",
     "ContiguousDistributedSampler",
     "EpochBatchSampler",
     "SampleIndex",
@@ -101,6 +101,35 @@ class RandomOrder:
             torch.randperm(self.size, generator=generator)
         self._at = epoch, generator.get_state()
         return torch.randperm(self.size, generator=generator).tolist()
+
+
+class BalancedOrder:
+    """Images of every epoch: each comes as often as its share of the weights says, rounded up or down at random.
+
+    A function of seed and epoch alone.
+
+    Args:
+        weights: positive weight of each image.
+        seed: of all epochs.
+    """
+
+    def __init__(self, weights: Sequence[float], seed: int) -> None:
+        self.weights = np.asarray(weights, np.float64)
+        self.seed = seed
+
+    def __call__(self, epoch: int) -> list[int]:
+        """The images of an epoch, in random order."""
+        size = len(self.weights)
+        generator = torch.Generator()
+        generator.manual_seed(sample_seed(self.seed, epoch, -1))
+        places = torch.randperm(size, generator=generator).numpy()
+        ends = np.cumsum(self.weights[places])
+        # Evenly spaced marks on the joined weights: an image gets the whole part of its share, at times one more.
+        start = torch.rand((), generator=generator, dtype=torch.float64).item()
+        marks = (np.arange(size) + start) / size * ends[-1]
+        chosen = places[np.minimum(np.searchsorted(ends, marks, side="right"), size - 1)]
+        mixed: list[int] = chosen[torch.randperm(size, generator=generator).numpy()].tolist()
+        return mixed
 
 
 class RankOrder:

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ultralytics.cfg.load import DEFAULT_CFG_DICT
 from ultralytics.errors import ConfigValueError
 from ultralytics.nn.modules import Detect
 
 __all__ = ["DIS_LOSS", "DistillationModel", "class_attention", "level_loss"]
 
 DIS_LOSS = "dis_loss"  # name of the loss item
-DEFAULT_WEIGHT = 6.0
 PROBE_PX = 256  # side of the blank image that tells the sizes of features; every stride divides it
 
 Outputs = Mapping[str, Any]  # Any: nested dictionaries of raw outputs of a head
@@ -201,4 +201,4 @@ def _features_and_scores(outputs: Any) -> tuple[Sequence[Tensor], list[Tensor]]:
 def _weight(student: Any) -> float:  # Any: a task network, whose arguments may be a dictionary
     args = getattr(student, "args", None)
     found = args.get("dis") if isinstance(args, dict) else getattr(args, "dis", None)
-    return DEFAULT_WEIGHT if found is None else float(found)
+    return float(DEFAULT_CFG_DICT["dis"] if found is None else found)

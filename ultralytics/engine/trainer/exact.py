@@ -7,6 +7,8 @@ stored beside them, in an extra record of the same file (`nn.tasks.checkpoint`),
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from ultralytics.utils.torch_utils.wrapping import unwrap_model, unwrap_parallel
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.base import BaseTrainer
 
-__all__ = ["capture", "capture_rng", "restore", "restore_rng", "rng_of_rank"]
+__all__ = ["capture", "capture_rng", "restore", "restore_rng", "rng_of_rank", "undisturbed"]
 
 LAYOUT = 2  # version of the record; 2 knows positions within an epoch
 
@@ -160,3 +162,16 @@ def _dense_optimizer(optimizer: torch.optim.Optimizer) -> State:
         for index, entry in stored["state"].items()
     }
     return {"state": dense, "param_groups": stored["param_groups"]}
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """Put back the buffers of a network and the random generators afterwards."""
+    rng, buffers = capture_rng(), {n: b.clone() for n, b in model.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                buffer.copy_(buffers[name])
+        restore_rng(rng)

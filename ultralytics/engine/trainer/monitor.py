@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "score"]
 
-ERRORS = ("abs_rel", "rmse", "silog")  # metrics of which less is better
+LOSSES = ("train/", "val/")  # how the names of losses begin, of which less is better
 
 
 def _asked(trainer: BaseTrainer) -> tuple[str, float]:
@@ -25,8 +25,7 @@ def _asked(trainer: BaseTrainer) -> tuple[str, float]:
     name, separator, mode = given.rpartition(":")
     if not separator:
         name = given
-        is_less_better = name.startswith(("train/", "val/")) or name.endswith(ERRORS)
-        mode = "min" if is_less_better else "max"
+        mode = "min" if name.startswith(LOSSES) else "max"
     return ("" if (name, mode) == ("fitness", "max") else name), -1.0 if mode == "min" else 1.0
 
 
@@ -43,7 +42,7 @@ def check(trainer: BaseTrainer) -> None:
         return
     metrics = [column for column in trainer.metrics if not column.startswith("val/")]
     losses = [f"{part}/{loss}" for part in ("train", "val") for loss in trainer.loss_names]
-    if not losses and name.startswith(("train/", "val/")):
+    if not losses and name.startswith(LOSSES):
         return
     columns = ["fitness", *metrics, *losses]
     if name not in columns:

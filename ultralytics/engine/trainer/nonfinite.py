@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +79,7 @@ def find(trainer: BaseTrainer, with_gradients: bool = False) -> str:
     if any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
         return "unknown, as layers that wait for the other ranks cannot run once more"
     try:
-        with _undisturbed(model):
+        with exact.undisturbed(model):
             return _in_network(trainer, model, batch, with_gradients)
     except (
         RuntimeError,
@@ -152,19 +151,6 @@ def _hook(found: list[str], name: str) -> Any:  # Any: a forward hook
                 return
 
     return look
-
-
-@contextmanager
-def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Put back buffers and random generators afterwards."""
-    rng, buffers = exact.capture_rng(), {n: b.clone() for n, b in model.named_buffers()}
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for name, buffer in model.named_buffers():
-                buffer.copy_(buffers[name])
-        exact.restore_rng(rng)
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:  # Any: what a module takes or returns

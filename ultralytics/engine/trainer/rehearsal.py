@@ -6,7 +6,6 @@ samples are made in a process of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ultralytics.data.samplers import SampleIndex
 from ultralytics.engine.trainer import exact, memory, recovery
 from ultralytics.engine.trainer.forward import losses_of
 from ultralytics.utils.logging import LOGGER
-from ultralytics.utils.torch_utils.wrapping import unwrap_model
+from ultralytics.utils.torch_utils.wrapping import unwrap_parallel
 
 if TYPE_CHECKING:
     from ultralytics.engine.trainer.base import BaseTrainer
@@ -52,7 +51,7 @@ def rehearse(trainer: BaseTrainer) -> None:
 def label_counts(dataset: Any) -> np.ndarray | None:  # Any: of any task
     """Labels of every image (n,), or None where labels are not lists of objects."""
     store = getattr(dataset, "store", None)
-    return None if store is None else np.diff(store.offsets)
+    return None if store is None else store.counts
 
 
 def densest(counts: np.ndarray, images: int) -> list[int]:
@@ -64,12 +63,10 @@ def _samples(trainer: BaseTrainer, counts: np.ndarray) -> dict[str, Any]:
     """A batch of the densest images, mixed with one another, made by a process that ends with it."""
     loader, size = trainer.train_loader, int(trainer.batch_size)
     pool = tuple(densest(counts, PARTNERS * size))
-    indexes: Sequence[int] = [
-        SampleIndex(i, 0, position, pool) for position, i in enumerate(pool[:size])
-    ]
+    indexes = [SampleIndex(i, 0, position, pool) for position, i in enumerate(pool[:size])]
     source = DataLoader(
         loader.dataset,
-        batch_sampler=[list(indexes)],
+        batch_sampler=[indexes],
         num_workers=1,
         collate_fn=loader.collate_fn,
         worker_init_fn=seed_worker,
@@ -81,19 +78,18 @@ def _samples(trainer: BaseTrainer, counts: np.ndarray) -> dict[str, Any]:
 
 def _try(trainer: BaseTrainer, batch: dict[str, Any]) -> str | None:
     """One forward and backward pass; what was wrong if there was not enough memory for it."""
-    network = unwrap_model(trainer.model)
-    generators = exact.capture_rng()
-    buffers = {name: value.clone() for name, value in network.named_buffers()}
+    network = unwrap_parallel(trainer.model)
     grads = [(p, p.grad) for p in network.parameters()]
     for parameter, _ in grads:
         parameter.grad = None
     failed = None
     try:
-        trainer._model_train()
-        with trainer.precision.autocast():
-            prepared = trainer.preprocess_batch(dict(batch))
-            loss, _ = losses_of(trainer, prepared)
-        trainer.scaler.scale(loss.sum()).backward()
+        with exact.undisturbed(network):
+            trainer._model_train()
+            with trainer.precision.autocast():
+                prepared = trainer.preprocess_batch(dict(batch))
+                loss, _ = losses_of(trainer, prepared)
+            trainer.scaler.scale(loss.sum()).backward()
     except RuntimeError as error:
         if not recovery.can_shrink_batch(trainer, error):
             raise
@@ -101,10 +97,6 @@ def _try(trainer: BaseTrainer, batch: dict[str, Any]) -> str | None:
     finally:
         for parameter, grad in grads:
             parameter.grad = grad
-        with torch.no_grad():
-            for name, value in network.named_buffers():
-                value.copy_(buffers[name])
-        exact.restore_rng(generators)
     return failed
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -88,5 +87,5 @@ def _most_objects(dataset: Any) -> int:
     """Largest number of objects in an image; the flat store answers without making label records."""
     store = getattr(dataset, "store", None)
     if store is not None:
-        return int(np.diff(store.offsets).max(initial=0))
+        return int(store.counts.max(initial=0))
     return max((len(label["cls"]) for label in dataset.labels), default=0)

@@ -231,7 +231,7 @@ def _has_one_shape(dataset: Any) -> bool:
 def _most_labels(dataset: Any) -> int:
     """Labels of the fullest image."""
     if hasattr(dataset, "store"):
-        return int(np.diff(dataset.store.offsets).max(initial=0))
+        return int(dataset.store.counts.max(initial=0))
     return max((len(label["cls"]) for label in getattr(dataset, "labels", ())), default=0)
 
 
