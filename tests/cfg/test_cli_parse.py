@@ -169,6 +169,7 @@ def test_commands(line: str, command: str, rest: tuple[str, ...]) -> None:
         ("train --epochs", ["epochs=100"]),
         ("train --model lr0=0.1", ["'model' needs a value"]),
         ("TRAIN", ["similar", "train"]),
+        ("profil", ["similar: profile, profile=False"]),
         ("checkz", ["checks"]),
         ("train yolo11n.pt", ["model=yolo11n.pt"]),
         ("val coco8.yaml", ["data=coco8.yaml"]),

@@ -232,9 +232,11 @@ def _unknown_word(word: str) -> Exception:
     key = _FILE_HINTS.get(Path(word).suffix.lower())
     if key:
         return ConfigError(f"'{word}' has no argument name; did you mean {key}={word}?")
-    known = [*DEFAULT_CFG_DICT, *MODES, *task_words(), *SPECIALS]
-    near = get_close_matches(word.lower(), known)
-    close = [_example(name) if name in DEFAULT_CFG_DICT else name for name in near]
+    words = {*MODES, *task_words(), *SPECIALS}
+    near = get_close_matches(word.lower(), sorted(words | DEFAULT_CFG_DICT.keys()))
+    # A name may be both, as `profile` is a command and an argument.
+    close = [name for name in near if name in words]
+    close += [_example(name) for name in near if name in DEFAULT_CFG_DICT]
     hint = f"; similar: {', '.join(close)}" if close else "; see 'yolo help'"
     return ConfigError(f"'{word}' is not a valid argument{hint}")
 

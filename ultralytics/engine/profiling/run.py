@@ -68,6 +68,7 @@ def timed_trainer(kind: Any) -> Any:
     class Timed(kind):
         takes_device_batches = takes_device_batches(kind)
         stage_clock: StageClock | None = None
+        steps_made = 0
 
         def mark(self, stage: str) -> None:
             if self.stage_clock is not None:
@@ -84,6 +85,7 @@ def timed_trainer(kind: Any) -> Any:
         def optimizer_step(self) -> None:
             self.mark("backward")
             super().optimizer_step()
+            self.steps_made += 1
             self.mark("step")
 
     return Timed
@@ -125,6 +127,7 @@ def _measure(trainer: Any, batches: int) -> TrainingProfile:
     for number in range(WARM_UP):
         _step(trainer, next(endless), number)
     clock = trainer.stage_clock = StageClock(trainer.device)
+    trainer.steps_made = 0
     calls.milliseconds = dict.fromkeys(calls.milliseconds, 0.0)
     images, start = 0, time.perf_counter()
     clock.mark("start")
@@ -188,5 +191,6 @@ def _title(trainer: Any, workers: int, batches: int) -> str:
         f"Training {args.model} ({args.task}) on {args.data}\n"
         f"device {trainer.device}, {trainer.precision.kind}, {layout}, compile={args.compile}, "
         f"batch {int(trainer.batch_size)}, imgsz {args.imgsz}, {workers} workers, "
-        f"{batches} batches measured"
+        f"{batches} batches and {trainer.steps_made} optimizer steps measured (one is due every "
+        f"{trainer.accumulate})"
     )
